@@ -1,0 +1,136 @@
+import type { ConversationKind, ErrorCode, Role } from '@gapless/protocol';
+import type { ConversationRecord, ConversationView, LogEntry, MessageRecord, ParticipantRecord, Position, UserRecord } from '../model.ts';
+
+/** One durable change. The batch that holds it is the transaction: no use case can forget dedupe, seq or log row. */
+export type Command =
+  | SendCommand
+  | CreateCommand
+  | { readonly op: 'add'; readonly cid: string; readonly by: string; readonly at: number; readonly users: readonly string[]; readonly role: Role; /** Create users that do not exist. */ readonly createUsers: boolean }
+  | { readonly op: 'remove'; readonly cid: string; readonly by: string; readonly at: number; readonly uid: string }
+  | { readonly op: 'settings'; readonly cid: string; readonly by: string; readonly at: number; readonly title: string }
+  | { readonly op: 'read'; readonly cid: string; readonly uid: string; readonly pos: number }
+  | { readonly op: 'delivered'; readonly cid: string; readonly uid: string; readonly did: string; readonly pos: number };
+
+export interface SendCommand {
+  readonly op: 'send';
+  readonly cid: string;
+  readonly mid: string;
+  readonly from: string;
+  readonly at: number;
+  readonly kind: string;
+  readonly body: string;
+  /** Digest of the payload, equal for equal payloads; kept for ever beside the mid. */
+  readonly digest: string;
+  readonly replyTo?: number;
+  readonly threadRoot?: number;
+  readonly mentions?: readonly string[];
+}
+
+export interface CreateCommand {
+  readonly op: 'create';
+  /** Used unless the dm exists already. */
+  readonly cid: string;
+  readonly kind: ConversationKind;
+  readonly title?: string;
+  readonly by: string;
+  readonly at: number;
+  readonly participants: readonly { readonly uid: string; readonly role: Role }[];
+  /** Create users that do not exist, instead of `unknown_user`. */
+  readonly createUsers: boolean;
+}
+
+/** What became of one command. A failed one left nothing behind and did not touch its neighbours in the batch. */
+export type Outcome =
+  /** `entry` is absent when `dup`: the first one was published then. */
+  | { readonly ok: true; readonly op: 'send'; readonly seq: number; readonly rev: number; readonly at: number; readonly dup: boolean; readonly entry?: LogEntry }
+  /** `created: false`: this dm existed; `cid` is its own. */
+  | { readonly ok: true; readonly op: 'create'; readonly cid: string; readonly created: boolean; readonly entry?: LogEntry }
+  /** Adding who is there, removing who is not, and setting what is set write no log row: no `entry`. `add` lists in its entry only who is new. */
+  | { readonly ok: true; readonly op: 'add' | 'remove' | 'settings'; readonly entry?: LogEntry }
+  /** `pos` is the position now (never beyond head, never back); `advanced` says whether this command moved it. For `delivered`, the maximum over devices. */
+  | { readonly ok: true; readonly op: 'read' | 'delivered'; readonly pos: number; readonly advanced: boolean }
+  | { readonly ok: false; readonly code: ErrorCode & ('not_participant' | 'unknown_user' | 'mid_conflict' | 'bad_frame'); readonly say?: string };
+
+export interface ConversationHead {
+  readonly cid: string;
+  readonly head: number;
+  readonly rev: number;
+  readonly lastRead: number;
+  readonly role: Role;
+  /** Oldest rev that the log still has; a cursor below `oldestRev - 1` cannot be resumed. */
+  readonly oldestRev: number;
+}
+
+/**
+ * Everything durable. One batch of `commit` is one transaction.
+ *
+ * - seq and rev of a conversation are dense from 1; a new message takes head + 1 of both.
+ * - `(cid, mid)` is one message for ever: the same digest from the same sender again gives the first outcome with `dup`, anything else is `mid_conflict`.
+ * - The sender's own read position moves to the seq of the message, in the same transaction.
+ * - Commands of a batch take effect in their order; a later one sees what an earlier one did.
+ * - Reads see every batch whose `commit` has resolved.
+ *
+ * Every method rejects with ChatError `store_unavailable` when the outcome is not known or the store cannot work.
+ */
+export interface Store extends ConversationReads, AccountStore {
+  readonly capabilities: { readonly durable: boolean; readonly multiProcess: boolean };
+  /** Durable when it resolves. Outcomes are in the order of the commands. Never called twice at a time. */
+  commit(batch: readonly Command[]): Promise<readonly Outcome[]>;
+  /** Rejects unless a write could be made now. */
+  check(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface ConversationReads {
+  /** One per cid, in order; undefined where the user is no participant. */
+  heads(uid: string, cids: readonly string[]): Promise<(ConversationHead | undefined)[]>;
+  conversation(cid: string): Promise<ConversationRecord | undefined>;
+  /** By joining, then uid. */
+  participants(cid: string, options?: { limit?: number }): Promise<(ParticipantRecord & { readonly displayName: string })[]>;
+  /** Newest activity first; `before` is the last item of the page before. */
+  conversationsOf(uid: string, options: { before?: { updatedAt: number; cid: string }; limit: number }): Promise<ConversationView[]>;
+  conversationView(uid: string, cid: string): Promise<ConversationView | undefined>;
+  /** Ascending by seq. `after`: the first ones above it; `before`: the last ones below it; neither: the newest. */
+  messages(cid: string, options: { after?: number; before?: number; limit: number }): Promise<MessageRecord[]>;
+  /** Log rows with a larger rev, ascending, at most `limit`. */
+  changes(cid: string, options: { after: number; limit: number }): Promise<LogEntry[]>;
+  /** Participants that have read or received anything. */
+  positions(cid: string): Promise<Position[]>;
+  /** Which of `others` share a conversation with `uid`. */
+  acquainted(uid: string, others: readonly string[]): Promise<string[]>;
+}
+
+export interface Credentials {
+  readonly uid: string;
+  /** PHC string of argon2id. */
+  readonly passwordHash: string;
+}
+
+export interface SessionRecord {
+  readonly sid: string;
+  readonly uid: string;
+  readonly createdAt: number;
+  readonly expiresAt: number;
+}
+
+/** Users, local accounts and sign-ins. A session is a family of refresh tokens: one sign-in on one device. */
+export interface AccountStore {
+  /** Creates the user unless it exists (case matters); returns it. */
+  ensureUser(user: { uid: string; displayName?: string; at: number }): Promise<UserRecord>;
+  users(uids: readonly string[]): Promise<UserRecord[]>;
+  /** False when a user of this name exists, in any case of letters and however it was created. */
+  createAccount(account: { uid: string; displayName: string; passwordHash: string; at: number }): Promise<boolean>;
+  credentials(uid: string): Promise<Credentials | undefined>;
+  createSession(session: SessionRecord & { refreshHash: string }): Promise<void>;
+  /**
+   * Atomically replaces a session's refresh token.
+   * `reused`: this token was replaced before; the session is now revoked. `unknown`: no such token, or revoked, or expired.
+   */
+  rotateSession(rotation: { refreshHash: string; nextHash: string; at: number; expiresAt: number }): Promise<
+    { result: 'ok'; session: SessionRecord } | { result: 'reused'; session: SessionRecord } | { result: 'unknown' }
+  >;
+  /** Resolves to whether it was live. */
+  revokeSession(sid: string, at: number): Promise<boolean>;
+  /** sids revoked at or after `since`. */
+  revokedSessions(since: number): Promise<string[]>;
+}
