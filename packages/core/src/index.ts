@@ -1,0 +1,12 @@
+export * from './chat.ts';
+export { type ChatDeps, createChat } from './create-chat.ts';
+export { Directory, type Known, type Member } from './directory.ts';
+export { ChatError, type ChatErrorOptions } from './errors.ts';
+export type { Committed, CommittedListener, Receipt } from './events.ts';
+export * from './model.ts';
+export { type Log, silentLog } from './ports/log.ts';
+export type { Presence, PresenceState } from './ports/presence.ts';
+export * from './ports/store.ts';
+export { Writer, type WriterLimits, type WriterOptions } from './writer.ts';
+export * from './auth.ts';
+export * from './render.ts';

@@ -1,0 +1,61 @@
+import { hash } from 'node:crypto';
+import type { Clock } from '@gapless/kit';
+import { BODY_MAX_BYTES, BODY_MAX_DEPTH, canonicalJson } from '@gapless/protocol';
+import type { Actor, SendInput, SendResult } from './chat.ts';
+import type { Directory } from './directory.ts';
+import { ChatError } from './errors.ts';
+import type { SendCommand } from './ports/store.ts';
+import type { Writer } from './writer.ts';
+
+export interface SendDeps {
+  directory: Directory;
+  writer: Pick<Writer, 'append'>;
+  clock: Clock;
+  bodyMaxBytes?: number;
+}
+
+/** The road of a message up to its commit: see docs/internals/road-of-a-message.md. */
+export function createSend({ directory, writer, clock, bodyMaxBytes = BODY_MAX_BYTES }: SendDeps) {
+  return async (actor: Actor, input: SendInput): Promise<SendResult> => {
+    if (input.kind === 'sys' && actor.role !== 'admin') throw new ChatError('forbidden', { say: 'kind: sys is for the backend.' });
+    // No `await` when cached: a member's sends reach the writer in the order they were read.
+    const known = directory.peek(input.cid) ?? (await directory.load(input.cid));
+    if (!known.members.has(actor.uid)) throw new ChatError('not_participant');
+    const outcome = await writer.append(toCommand(actor, input, clock.now(), bodyMaxBytes));
+    if (!outcome.ok) throw new ChatError(outcome.code, outcome.say === undefined ? {} : { say: outcome.say });
+    if (outcome.op !== 'send') throw new ChatError('internal');
+    return { seq: outcome.seq, rev: outcome.rev, at: outcome.at, stage: 'saved', dup: outcome.dup };
+  };
+}
+
+function toCommand(actor: Actor, input: SendInput, at: number, bodyMaxBytes: number): SendCommand {
+  const digest = digestOf(input);
+  const body = JSON.stringify(input.body);
+  // A UTF-16 unit takes at most three bytes, so most bodies need no count.
+  if (body.length * 3 > bodyMaxBytes && Buffer.byteLength(body) > bodyMaxBytes)
+    throw new ChatError('too_large', { say: `body: larger than ${bodyMaxBytes} bytes` });
+  return {
+    op: 'send',
+    cid: input.cid,
+    mid: input.mid,
+    from: actor.uid,
+    at,
+    kind: input.kind,
+    body,
+    digest,
+    ...(input.replyTo === undefined ? {} : { replyTo: input.replyTo }),
+    ...(input.threadRoot === undefined ? {} : { threadRoot: input.threadRoot }),
+    ...(input.mentions === undefined || input.mentions.length === 0 ? {} : { mentions: input.mentions }),
+  };
+}
+
+/** Equal for equal payloads, whatever the order of keys or the codec; what makes a resend a resend. */
+function digestOf({ kind, body, replyTo, threadRoot, mentions }: SendInput): string {
+  try {
+    const refs = replyTo === undefined && threadRoot === undefined && mentions === undefined ? '' : canonicalJson([replyTo, threadRoot, mentions ?? []]);
+    return hash('sha256', `${kind}\n${refs}\n${canonicalJson(body)}`, 'base64url');
+  } catch (error) {
+    if (error instanceof RangeError) throw new ChatError('bad_frame', { say: `body: nested deeper than ${BODY_MAX_DEPTH}` });
+    throw error;
+  }
+}

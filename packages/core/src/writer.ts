@@ -1,0 +1,166 @@
+import type { Clock } from '@gapless/kit';
+import { ChatError } from './errors.ts';
+import type { CommittedListener, Receipt } from './events.ts';
+import type { LogEntry } from './model.ts';
+import type { Command, Outcome, Store } from './ports/store.ts';
+
+export interface WriterOptions {
+  store: Pick<Store, 'commit'>;
+  clock: Clock;
+  /** Called once per batch, after it is durable and after its callers were answered. */
+  onCommitted: CommittedListener;
+  onError?: (error: unknown) => void;
+  onBatch?: (batch: { size: number; ms: number }) => void;
+  limits?: Partial<WriterLimits>;
+}
+
+export interface WriterLimits {
+  /** Batches in flight at a time; conversations are spread over lanes by hash, so that a sender's order holds. */
+  lanes: number;
+  /** Commands in one transaction. More gains little and makes the first one wait for the last. */
+  batchMax: number;
+  /** Commands waiting in one lane before `server_busy`: about a second of work. */
+  queueMax: number;
+  /** A caller is answered by then, whatever the disk does. */
+  timeoutMs: number;
+}
+
+const DEFAULTS: WriterLimits = { lanes: 1, batchMax: 1_000, queueMax: 10_000, timeoutMs: 5_000 };
+
+/** What `server_busy` asks a client to wait: the queue drains in about this. */
+const BUSY_RETRY_MS = 1_000;
+
+interface Pending {
+  command: Command;
+  since: number;
+  resolve: (outcome: Outcome) => void;
+  reject: (error: unknown) => void;
+}
+
+/**
+ * Group commit: collects what arrives while the last batch of a lane is being written, and writes it as one transaction. No timer:
+ * an idle lane writes at once, a busy one in batches as large as the load asks for.
+ */
+export class Writer {
+  readonly #lanes: Lane[];
+  readonly #stopSweep: () => void;
+
+  constructor(options: WriterOptions) {
+    const limits = { ...DEFAULTS, ...options.limits };
+    this.#lanes = Array.from({ length: limits.lanes }, () => new Lane(options, limits));
+    this.#stopSweep = options.clock.every(limits.timeoutMs / 4, () => {
+      for (const lane of this.#lanes) lane.expire(options.clock.now() - limits.timeoutMs);
+    });
+  }
+
+  /**
+   * Resolves when the command is durable, in the order of the calls for one conversation.
+   *
+   * @throws ChatError server_busy        the queue is full, or the command waited too long in it: nothing was stored
+   * @throws ChatError store_unavailable  outcome unknown; retry with the same mid
+   */
+  append(command: Command): Promise<Outcome> {
+    return this.#lanes[hash(command.cid) % this.#lanes.length]!.append(command);
+  }
+
+  /** Commands waiting or being written. */
+  get depth(): number {
+    return this.#lanes.reduce((sum, lane) => sum + lane.depth, 0);
+  }
+
+  /** Resolves when everything appended so far has its outcome. */
+  async drain(): Promise<void> {
+    await Promise.all(this.#lanes.map((lane) => lane.drain()));
+  }
+
+  async close(): Promise<void> {
+    await this.drain();
+    this.#stopSweep();
+  }
+}
+
+class Lane {
+  #waiting: Pending[] = [];
+  #inFlight: Pending[] = [];
+  #drained: (() => void)[] = [];
+  readonly #options: WriterOptions;
+  readonly #limits: WriterLimits;
+
+  constructor(options: WriterOptions, limits: WriterLimits) {
+    this.#options = options;
+    this.#limits = limits;
+  }
+
+  get depth(): number {
+    return this.#waiting.length + this.#inFlight.length;
+  }
+
+  append(command: Command): Promise<Outcome> {
+    if (this.#waiting.length >= this.#limits.queueMax) return Promise.reject(busy());
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ command, since: this.#options.clock.now(), resolve, reject });
+      // A microtask later, so that frames read in one go share the first batch.
+      if (this.#waiting.length === 1 && this.#inFlight.length === 0) queueMicrotask(() => this.#next());
+    });
+  }
+
+  drain(): Promise<void> {
+    if (this.depth === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#drained.push(resolve));
+  }
+
+  /** Answers callers that wait since before `deadline`. */
+  expire(deadline: number): void {
+    for (const pending of this.#inFlight) if (pending.since < deadline) pending.reject(new ChatError('store_unavailable'));
+    const fresh = this.#waiting.findIndex((pending) => pending.since >= deadline);
+    const late = this.#waiting.splice(0, fresh === -1 ? this.#waiting.length : fresh);
+    for (const pending of late) pending.reject(busy());
+  }
+
+  #next(): void {
+    if (this.#inFlight.length > 0) return;
+    this.#inFlight = this.#waiting.splice(0, this.#limits.batchMax);
+    if (this.#inFlight.length > 0) void this.#write(this.#inFlight);
+    else for (const done of this.#drained.splice(0)) done();
+  }
+
+  async #write(batch: Pending[]): Promise<void> {
+    const started = performance.now();
+    try {
+      const outcomes = await this.#options.store.commit(batch.map((pending) => pending.command));
+      batch.forEach((pending, i) => pending.resolve(outcomes[i]!));
+      this.#publish(batch, outcomes);
+    } catch (error) {
+      this.#options.onError?.(error);
+      for (const pending of batch) pending.reject(error instanceof ChatError ? error : new ChatError('store_unavailable', { cause: error }));
+    }
+    this.#options.onBatch?.({ size: batch.length, ms: performance.now() - started });
+    this.#inFlight = [];
+    this.#next();
+  }
+
+  #publish(batch: Pending[], outcomes: readonly Outcome[]): void {
+    const entries: LogEntry[] = [];
+    const receipts: Receipt[] = [];
+    outcomes.forEach((outcome, i) => {
+      if (!outcome.ok) return;
+      if ('advanced' in outcome) {
+        const command = batch[i]!.command;
+        if (outcome.advanced && (command.op === 'read' || command.op === 'delivered'))
+          receipts.push({ op: outcome.op, cid: command.cid, uid: command.uid, pos: outcome.pos });
+      } else if (outcome.entry !== undefined) entries.push(outcome.entry);
+    });
+    if (entries.length > 0 || receipts.length > 0) this.#options.onCommitted({ entries, receipts });
+  }
+}
+
+function busy(): ChatError {
+  return new ChatError('server_busy', { retryAfterMs: BUSY_RETRY_MS });
+}
+
+/** FNV-1a; spreads cids over lanes. */
+function hash(text: string): number {
+  let value = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) value = Math.imul(value ^ text.charCodeAt(i), 0x01000193);
+  return value >>> 0;
+}

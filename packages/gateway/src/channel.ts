@@ -1,0 +1,39 @@
+import type { Frame } from './frame.ts';
+import type { Subscription } from './subscription.ts';
+import { Tail, type TailLimits } from './tail.ts';
+
+/** A conversation with listeners in this process. */
+export class Channel {
+  readonly cid: string;
+  readonly subscriptions = new Set<Subscription>();
+  /** Newest seq known here. */
+  head = 0;
+  /** Undefined until the first head is known, from the store or from a commit. */
+  tail: Tail | undefined;
+  readonly #limits: TailLimits;
+
+  constructor(cid: string, limits: TailLimits) {
+    this.cid = cid;
+    this.#limits = limits;
+  }
+
+  /** A commit. A rev that is known already is ignored; a hole is left to the store. */
+  publish(rev: number, frame: Frame, now: number): void {
+    if (this.tail === undefined) this.tail = new Tail(rev - 1, this.#limits);
+    else if (rev <= this.tail.head) return;
+    else if (rev > this.tail.head + 1) this.tail.skipTo(rev - 1);
+    this.tail.append(rev, frame, now);
+  }
+
+  /** A head read from the store. True when it is newer than what was known: listeners have something to fetch. */
+  observe(head: number, rev: number): boolean {
+    this.head = Math.max(this.head, head);
+    if (this.tail === undefined) {
+      this.tail = new Tail(rev, this.#limits);
+      return false;
+    }
+    if (rev <= this.tail.head) return false;
+    this.tail.skipTo(rev);
+    return true;
+  }
+}

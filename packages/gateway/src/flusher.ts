@@ -1,0 +1,176 @@
+import type { Clock } from '@gapless/kit';
+import type { CatchUp } from './catch-up.ts';
+import { ENCODING, Frame } from './frame.ts';
+import type { GatewayLimits } from './limits.ts';
+import type { GatewayMetrics } from './metrics.ts';
+import type { Session } from './session.ts';
+import type { Subscription } from './subscription.ts';
+
+export interface FlusherOptions {
+  clock: Clock;
+  limits: GatewayLimits;
+  metrics: GatewayMetrics;
+  catchUp: CatchUp;
+  /** A subscription reached the last rev it may see. */
+  onEnded: (subscription: Subscription) => void;
+}
+
+/**
+ * Writes sessions what they have to get: one write per session and tick. First frames to the session alone, then merged ones, then each
+ * marked conversation from the subscription's position. A session that is not writable is left alone until it drained; nothing is
+ * queued for it but positions.
+ */
+export class Flusher {
+  readonly #options: FlusherOptions;
+  #queue: Session[] = [];
+  #scheduled = false;
+  /** When the oldest frame of the running flush was handed in. */
+  #since = 0;
+
+  constructor(options: FlusherOptions) {
+    this.#options = options;
+  }
+
+  /** The subscription may have something to deliver. */
+  mark(subscription: Subscription): void {
+    if (subscription.dirty || subscription.paused || subscription.closed) return;
+    subscription.dirty = true;
+    subscription.session.dirty.push(subscription);
+    this.enqueue(subscription.session);
+  }
+
+  /** To this session alone; kept in order, and before what conversations have for it. */
+  reply(session: Session, frame: Frame): void {
+    if (session.closed) return;
+    session.control.push(frame);
+    this.enqueue(session);
+  }
+
+  /** Replaces an unwritten frame of the same key. A droppable one is not kept for a connection that does not read. */
+  merge(session: Session, key: string, frame: Frame, options: { droppable: boolean }): void {
+    if (session.closed || (options.droppable && session.blockedAt !== undefined)) return;
+    session.merged ??= new Map();
+    session.merged.delete(key);
+    session.merged.set(key, { frame, droppable: options.droppable });
+    this.enqueue(session);
+  }
+
+  enqueue(session: Session): void {
+    if (session.queued || session.closed) return;
+    session.queued = true;
+    this.#queue.push(session);
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    this.#since = performance.now();
+    setImmediate(this.#run);
+  }
+
+  /** The kernel took everything. */
+  drained(session: Session): void {
+    if (session.blockedAt === undefined) return;
+    session.blockedAt = undefined;
+    session.transport.resumeReading();
+    for (const { channel, behind } of session.dirty) {
+      if (behind > 0) this.reply(session, Frame.of({ t: 'behind', cid: channel.cid, head: channel.head, by: behind }));
+    }
+    this.enqueue(session);
+  }
+
+  /** Writes now what the session has, for frames that must go before a close. */
+  flushNow(session: Session): void {
+    this.#flush(session);
+  }
+
+  #run = (): void => {
+    const started = performance.now();
+    const queue = this.#queue;
+    this.#queue = [];
+    let i = 0;
+    for (; i < queue.length; i++) {
+      const session = queue[i]!;
+      session.queued = false;
+      this.#flush(session);
+      // The clock is cheap, but not for every write.
+      if ((i & 31) === 31 && performance.now() - started > this.#options.limits.sliceMs) {
+        i++;
+        break;
+      }
+    }
+    if (i < queue.length) this.#queue = queue.slice(i).concat(this.#queue);
+    this.#scheduled = this.#queue.length > 0;
+    if (this.#scheduled) setImmediate(this.#run);
+    else this.#options.metrics.deliveryMs(performance.now() - this.#since);
+  };
+
+  #flush(session: Session): void {
+    if (session.closed) return;
+    if (this.#isBlocked(session)) return;
+    const chunks: Buffer[] = [];
+    const { encoding } = session.transport;
+    if (session.control.length > 0) {
+      for (const frame of session.control) chunks.push(frame.bytes(soleEncoding(encoding)));
+      session.control = [];
+    }
+    if (session.merged !== undefined) {
+      for (const { frame } of session.merged.values()) chunks.push(frame.bytes(soleEncoding(encoding)));
+      session.merged = undefined;
+    }
+    this.#deliver(session, chunks);
+    if (chunks.length > 0) session.transport.write(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks));
+  }
+
+  /** Adds what the marked conversations have, as far as one write reaches; the rest stays marked. */
+  #deliver(session: Session, chunks: Buffer[]): void {
+    const { limits, metrics, catchUp } = this.#options;
+    const marked = session.dirty;
+    if (marked.length === 0) return;
+    session.dirty = [];
+    let room = limits.backpressure.highWaterBytes;
+    for (const subscription of marked) {
+      subscription.dirty = false;
+      const { tail } = subscription.channel;
+      if (subscription.closed || subscription.paused || tail === undefined) continue;
+      if (subscription.since !== undefined || (subscription.behind > 0 && !tail.covers(subscription.position))) {
+        catchUp.start(subscription);
+        continue;
+      }
+      if (subscription.behind > 0 && room > 0) {
+        const bytes = this.#next(subscription, metrics);
+        room -= bytes.length;
+        chunks.push(bytes);
+      }
+      if (subscription.position >= subscription.lastRev) this.#options.onEnded(subscription);
+      else if (subscription.behind > 0) this.mark(subscription);
+    }
+  }
+
+  #next(subscription: Subscription, metrics: GatewayMetrics): Buffer {
+    const { position, lastRev } = subscription;
+    const tail = subscription.channel.tail!;
+    const maxBytes = this.#options.limits.runMaxBytes;
+    // Someone removed gets single frames up to the last one they may see: a shared run could reach beyond it.
+    const run = tail.head > lastRev ? tail.run(position, subscription.session.transport.encoding, 0) : tail.run(position, subscription.session.transport.encoding, maxBytes);
+    subscription.position = run.to;
+    metrics.delivered(run.to - position, run.bytes.length);
+    return run.bytes;
+  }
+
+  /** Above the high water mark nothing more is written. Its conversations keep their positions; `behind` tells when it drains. */
+  #isBlocked(session: Session): boolean {
+    const { backpressure } = this.#options.limits;
+    if (!backpressure.enabled || session.transport.bufferedBytes < backpressure.highWaterBytes) return false;
+    if (session.blockedAt === undefined) {
+      session.blockedAt = this.#options.clock.now();
+      session.blockedBytes = session.transport.bufferedBytes;
+      session.transport.pauseReading();
+      this.#options.metrics.blocked();
+    }
+    if (session.merged !== undefined) for (const [key, { droppable }] of session.merged) if (droppable) session.merged.delete(key);
+    return true;
+  }
+}
+
+/** A frame alone is never in an array. */
+function soleEncoding(encoding: (typeof ENCODING)[keyof typeof ENCODING]) {
+  return encoding === ENCODING.jsonBatch ? ENCODING.json : encoding;
+}

@@ -1,0 +1,232 @@
+import { ChatError, type Committed } from '@gapless/core';
+import { TokenBucket, ulid } from '@gapless/kit';
+import {
+  BAD_FRAMES_MAX,
+  BAD_FRAMES_WINDOW_MS,
+  CLOSE,
+  type CloseReason,
+  type Codec,
+  type ErrorCode,
+  ERRORS,
+  FRAMES_BURST,
+  FRAMES_PER_SEC,
+  parseUpFrame,
+  type Ref,
+  REFUSED_FRAMES_MAX,
+  refOf,
+  type UpFrame,
+} from '@gapless/protocol';
+import type { Authed, Context, GatewayDeps } from './context.ts';
+import { Frame } from './frame.ts';
+import { authenticate } from './handlers/auth.ts';
+import { handlerOf } from './handlers/index.ts';
+import { Hub } from './hub.ts';
+import { Notices } from './notices.ts';
+import { PresenceWatch } from './presence-watch.ts';
+import { publishReceipts } from './receipts.ts';
+import { Session, type Transport } from './session.ts';
+import { TypingBoard } from './typing-board.ts';
+import { SLOTS, Watchdog } from './watchdog.ts';
+
+/** Holds live sessions, turns their frames into use cases, and tells them what was committed. Knows no transport by name. */
+export class Gateway {
+  readonly hub: Hub;
+  readonly sessions = new Set<Session>();
+  readonly #context: Context;
+  readonly #notices: Notices;
+  readonly #watchdog: Watchdog;
+  #draining = false;
+  #opened = 0;
+
+  constructor(deps: GatewayDeps) {
+    this.hub = new Hub(deps);
+    this.#context = {
+      ...deps,
+      hub: this.hub,
+      typing: new TypingBoard(this.hub, deps.clock),
+      watch: new PresenceWatch({ ...deps, hub: this.hub }),
+      refuse: (session, code, say) => this.#refuse(session, code, say),
+    };
+    this.#notices = new Notices({ ...deps, hub: this.hub, everyMs: deps.limits.noticeMs });
+    this.#watchdog = new Watchdog(this, deps);
+  }
+
+  get draining(): boolean {
+    return this.#draining;
+  }
+
+  /** What the writer committed. The directory must know it before. */
+  publish(committed: Committed): void {
+    this.hub.publish(committed);
+    publishReceipts(this.hub, this.#context.directory, committed);
+    this.#notices.publish(committed);
+    for (const entry of committed.entries) if (entry.op === 'message') this.#context.typing.set(entry.cid, entry.message.from, false);
+  }
+
+  /** A new connection. It has to authenticate within the limit. */
+  open(transport: Transport, ip: string): Session {
+    const { clock, rateLimits, metrics } = this.#context;
+    const session = new Session({ conn: ulid(clock.now()), transport, ip, now: clock.now(), slot: this.#opened++ % SLOTS });
+    if (rateLimits) session.bucket = new TokenBucket({ perSec: FRAMES_PER_SEC, burst: FRAMES_BURST }, clock.now());
+    this.sessions.add(session);
+    metrics.connectionOpened();
+    return session;
+  }
+
+  /** One message from the client. Never throws. */
+  receive(session: Session, data: Uint8Array, codec: Codec): void {
+    session.lastSeenAt = this.#context.clock.now();
+    if (session.closed) return;
+    let value: unknown;
+    try {
+      value = codec.decode(data);
+    } catch {
+      return this.#badFrame(session, `not ${codec.name}`);
+    }
+    this.handle(session, value);
+  }
+
+  /** One decoded frame. */
+  handle(session: Session, value: unknown): void {
+    const parsed = parseUpFrame(value);
+    if (!this.#admit(session, value)) return;
+    if (parsed.ok) this.#dispatch(session, parsed.frame);
+    else if (session.actor === undefined) this.#refuse(session, 'unauthorized', 'Authenticate first.');
+    else if (parsed.code === 'bad_frame') this.#badFrame(session, parsed.msg, parsed.ref);
+    else this.error(session, parsed.code, { msg: parsed.msg, ...(parsed.ref === undefined ? {} : { ref: parsed.ref }) });
+  }
+
+  /** Verifies a token, of the first frame or of the upgrade. */
+  authenticate(session: Session, jwt: string, device?: string): Promise<void> {
+    const done = this.#run(session, { t: 'auth' }, () => authenticate(this.#context, session, jwt, device));
+    if (session.actor === undefined) session.authenticating = done;
+    return done;
+  }
+
+  error(session: Session, code: ErrorCode, { msg, ref, retryAfterMs }: { msg?: string; ref?: Ref; retryAfterMs?: number } = {}): void {
+    this.#context.metrics.errorOut(code);
+    const frame = { t: 'error', code, msg: msg ?? ERRORS[code].say, ...(ref === undefined ? {} : { ref }), ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
+    this.hub.flusher.reply(session, Frame.of(frame));
+  }
+
+  /** Ends a session: what is waiting for it alone is written first. */
+  close(session: Session, reason: CloseReason): void {
+    if (session.closed) return;
+    this.hub.flusher.flushNow(session);
+    this.#context.metrics.closed(reason);
+    session.transport.close(CLOSE[reason].code, CLOSE[reason].say);
+    this.#forget(session);
+  }
+
+  /** The transport ended by itself. */
+  ended(session: Session): void {
+    if (!session.closed) this.#context.metrics.closed('client');
+    this.#forget(session);
+  }
+
+  /** The kernel took everything that was written to the session. */
+  drained(session: Session): void {
+    this.hub.flusher.drained(session);
+  }
+
+  /** Signs out live connections: `kick`, then 4403. */
+  kick(matches: (session: Session) => boolean, msg: string): void {
+    for (const session of this.sessions) {
+      if (!matches(session)) continue;
+      this.hub.flusher.reply(session, Frame.of({ t: 'kick', code: 'signed_out', msg }));
+      this.close(session, 'signed_out');
+    }
+  }
+
+  /** Asks every client to reconnect, spread over `spreadMs`, and closes each when its time has come. Resolves when all are gone. */
+  async drain({ spreadMs }: { spreadMs: number }): Promise<void> {
+    this.#draining = true;
+    const { clock } = this.#context;
+    await Promise.all(
+      [...this.sessions].map(async (session) => {
+        const reconnectInMs = Math.floor(Math.random() * spreadMs);
+        this.hub.flusher.reply(session, Frame.of({ t: 'goaway', reconnectInMs }));
+        this.hub.flusher.flushNow(session);
+        await clock.sleep(reconnectInMs);
+        this.close(session, 'going_away');
+      }),
+    );
+  }
+
+  stop(): void {
+    this.#watchdog.close();
+    this.#context.typing.close();
+    this.#context.watch.close();
+    this.hub.close();
+  }
+
+  #dispatch(session: Session, frame: UpFrame): void {
+    this.#context.metrics.frameIn(frame.t);
+    if (frame.t === 'auth') return void this.authenticate(session, frame.jwt, frame.device);
+    if (session.actor === undefined) return this.#beforeAuth(session, frame);
+    const handler = handlerOf(frame.t);
+    if (handler === undefined) return this.error(session, 'unknown_type', { ref: refOf(frame, frame.t) });
+    void this.#run(session, frame, () => handler(this.#context, session as Authed, frame));
+  }
+
+  /** Frames sent right behind `auth` wait for its outcome, in their order. */
+  #beforeAuth(session: Session, frame: UpFrame): void {
+    if (session.authenticating === undefined) return this.#refuse(session, 'unauthorized', 'Authenticate first.');
+    void session.authenticating.then(() => {
+      if (!session.closed) this.#dispatch(session, frame);
+    });
+  }
+
+  /** Runs a handler; what it throws becomes the answer. */
+  async #run(session: Session, frame: { t: string }, task: () => void | Promise<void>): Promise<void> {
+    try {
+      await task();
+    } catch (error) {
+      const known = error instanceof ChatError ? error : new ChatError('internal', { cause: error });
+      if (known.code === 'internal') this.#context.log.error({ err: error, frame: frame.t, conn: session.conn }, 'handler failed');
+      this.error(session, known.code, {
+        msg: known.message,
+        ref: refOf(frame, frame.t),
+        ...(known.retryAfterMs === undefined ? {} : { retryAfterMs: known.retryAfterMs }),
+      });
+    }
+  }
+
+  /** Takes a token from the connection's bucket; a client that goes on regardless is closed. */
+  #admit(session: Session, value: unknown): boolean {
+    const retryAfterMs = session.bucket?.take(this.#context.clock.now()) ?? 0;
+    if (retryAfterMs === 0) {
+      session.refused = 0;
+      return true;
+    }
+    const t = (value as { t?: unknown } | null)?.t;
+    const ref = typeof value === 'object' && value !== null && typeof t === 'string' ? { ref: refOf(value, t.slice(0, 32)) } : {};
+    this.error(session, 'rate_limited', { retryAfterMs, ...ref });
+    if (++session.refused > REFUSED_FRAMES_MAX) this.close(session, 'too_many');
+    return false;
+  }
+
+  #badFrame(session: Session, msg: string, ref?: Ref): void {
+    if (session.actor === undefined) return this.#refuse(session, 'unauthorized', 'Authenticate first.');
+    this.error(session, 'bad_frame', { msg, ...(ref === undefined ? {} : { ref }) });
+    const now = this.#context.clock.now();
+    session.badFrames = session.badFrames.filter((at) => now - at < BAD_FRAMES_WINDOW_MS);
+    session.badFrames.push(now);
+    if (session.badFrames.length > BAD_FRAMES_MAX) this.close(session, 'protocol_abuse');
+  }
+
+  #refuse(session: Session, code: 'unauthorized' | 'token_expired', say?: string): void {
+    this.error(session, code, say === undefined ? {} : { msg: say });
+    this.close(session, 'unauthorized');
+  }
+
+  #forget(session: Session): void {
+    if (session.closed) return;
+    session.closed = true;
+    this.sessions.delete(session);
+    if (session.watching !== undefined) this.#context.watch.unwatch(session, session.watching);
+    if (session.actor !== undefined) this.#context.presence.leave(session.actor.uid, session.conn);
+    this.hub.removeSession(session);
+    this.#context.metrics.connectionClosed();
+  }
+}

@@ -1,0 +1,47 @@
+import { ChatError } from '@gapless/core';
+import { HEARTBEAT_MS } from '@gapless/protocol';
+import { ulid } from '@gapless/kit';
+import type { Context } from '../context.ts';
+import { Frame } from '../frame.ts';
+import type { Session } from '../session.ts';
+
+/** What this server does beyond the base; a feature is announced when it works. */
+export const FEATURES = ['msgpack', 'batch', 'resume', 'typing', 'presence', 'receipts'] as const;
+
+/** First `auth` opens the session; a later one of the same user replaces its token. Anything else is refused and closed. */
+export async function authenticate(context: Context, session: Session, jwt: string, device: string | undefined): Promise<void> {
+  try {
+    const token = await context.verifier.verify(jwt);
+    await context.ensureSeen(token);
+    if (session.closed) return;
+    if (session.actor !== undefined && session.actor.uid !== token.uid) return context.refuse(session, 'unauthorized', 'The token is of another user.');
+    session.token = token;
+    session.expiredAt = undefined;
+    if (session.actor === undefined) open(context, session, device);
+    session.actor = { uid: token.uid, role: token.role };
+    context.hub.flusher.reply(session, ready(context, session, token.uid));
+  } catch (error) {
+    if (!(error instanceof ChatError)) throw error;
+    if (error.code === 'token_expired' || error.code === 'unauthorized') context.refuse(session, error.code, error.message);
+    else throw error;
+  }
+}
+
+function open(context: Context, session: Session, device: string | undefined): void {
+  const { uid } = session.token!;
+  session.device = device ?? ulid(context.clock.now());
+  context.hub.addUser(uid, session);
+  context.presence.touch(uid, session.conn);
+}
+
+function ready(context: Context, session: Session, userId: string): Frame {
+  return Frame.of({
+    t: 'ready',
+    userId,
+    device: session.device,
+    conn: session.conn,
+    serverTs: context.clock.now(),
+    heartbeatMs: HEARTBEAT_MS,
+    features: FEATURES,
+  });
+}

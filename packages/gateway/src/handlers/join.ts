@@ -1,0 +1,93 @@
+import { ChatError, type ConversationHead } from '@gapless/core';
+import { JOINS_MAX, RECEIPTS_MAX_PARTICIPANTS } from '@gapless/protocol';
+import type { Authed, Context, Handler } from '../context.ts';
+import { Frame } from '../frame.ts';
+import { receiptKey } from '../receipts.ts';
+import type { Subscription } from '../subscription.ts';
+
+interface Wanted {
+  readonly cid: string;
+  readonly since?: number;
+  readonly rev?: number;
+}
+
+export const join: Handler<'join'> = (context, session, frame) => joinAll(context, session, [frame], 'join');
+
+/** Many joins at once, with one read of the store. */
+export const sync: Handler<'sync'> = (context, session, frame) => joinAll(context, session, lastOfEach(frame.convs), 'sync');
+
+export const leave: Handler<'leave'> = ({ hub }, session, frame) => {
+  const subscription = session.subscriptions.get(frame.cid);
+  if (subscription !== undefined) hub.unsubscribe(subscription);
+};
+
+/**
+ * Subscribes first and reads the heads after it: a commit in between is in the tail, and the position decides what is sent.
+ * So there is no moment between a fetch and a subscribe in which a message could be missed.
+ */
+async function joinAll(context: Context, session: Authed, wanted: readonly Wanted[], t: 'join' | 'sync'): Promise<void> {
+  const { hub, chat } = context;
+  const fresh = wanted.filter(({ cid }) => !session.subscriptions.has(cid)).length;
+  if (session.subscriptions.size + fresh > JOINS_MAX) throw new ChatError('bad_frame', { say: `cid: more than ${JOINS_MAX} conversations joined` });
+  const subscriptions = wanted.map(({ cid }) => hub.subscribe(session, cid));
+  const heads = await chat.heads(session.actor, wanted.map(({ cid }) => cid)).catch((error: unknown) => {
+    for (const subscription of subscriptions) hub.unsubscribe(subscription);
+    throw error;
+  });
+  for (const [i, subscription] of subscriptions.entries()) {
+    // Left, or joined anew, meanwhile.
+    if (subscription.closed) continue;
+    const head = heads[i];
+    if (head !== undefined) start(context, session, subscription, wanted[i]!, head);
+    else {
+      hub.unsubscribe(subscription);
+      const error = new ChatError('not_participant');
+      context.metrics.errorOut(error.code);
+      hub.flusher.reply(session, Frame.of({ t: 'error', code: error.code, msg: error.message, ref: { t, cid: wanted[i]!.cid } }));
+    }
+  }
+}
+
+function start(context: Context, session: Authed, subscription: Subscription, wanted: Wanted, head: ConversationHead): void {
+  const { hub, metrics } = context;
+  const reset = isOutside(wanted, head);
+  subscription.position = wanted.rev !== undefined && !reset ? wanted.rev : head.rev;
+  if (wanted.rev === undefined && wanted.since !== undefined && !reset && wanted.since < head.head)
+    subscription.since = { seq: wanted.since, until: head.head, thenRev: head.rev };
+  if (wanted.rev !== undefined || wanted.since !== undefined) metrics.resumed(reset);
+  hub.observe(subscription.channel, head.head, head.rev);
+  const { cid } = head;
+  hub.flusher.reply(session, Frame.of({ t: 'joined', cid, head: head.head, rev: head.rev, lastRead: head.lastRead, ...(reset ? { reset: true } : {}) }));
+  subscription.joined = true;
+  subscription.paused = false;
+  hub.flusher.mark(subscription);
+  void sendPositions(context, session, subscription);
+}
+
+/** Beyond the head (the server was set back), or older than the log that is kept. */
+function isOutside({ since, rev }: Wanted, head: ConversationHead): boolean {
+  if (rev !== undefined) return rev > head.rev || rev < head.oldestRev - 1;
+  return since !== undefined && since > head.head;
+}
+
+/** Where the others are. State, not log: sent at each join, newest value only. */
+async function sendPositions(context: Context, session: Authed, subscription: Subscription): Promise<void> {
+  const { cid } = subscription.channel;
+  try {
+    const { members } = context.directory.peek(cid) ?? (await context.directory.load(cid));
+    if (members.size > RECEIPTS_MAX_PARTICIPANTS) return;
+    const positions = await context.chat.positions(session.actor, cid);
+    if (subscription.closed) return;
+    for (const { uid, lastRead, delivered } of positions) {
+      if (uid === session.actor.uid) continue;
+      if (delivered > 0) context.hub.flusher.merge(session, receiptKey('delivered', cid, uid), Frame.of({ t: 'delivered', cid, pos: delivered, from: uid }), { droppable: false });
+      if (lastRead > 0) context.hub.flusher.merge(session, receiptKey('read', cid, uid), Frame.of({ t: 'read', cid, pos: lastRead, from: uid }), { droppable: false });
+    }
+  } catch (error) {
+    context.log.warn({ err: error, cid }, 'positions not sent on join');
+  }
+}
+
+function lastOfEach(wanted: readonly Wanted[]): Wanted[] {
+  return [...new Map(wanted.map((item) => [item.cid, item])).values()];
+}

@@ -1,0 +1,132 @@
+import { type Committed, type LogEntry, type Log, renderMessage } from '@gapless/core';
+import type { Clock } from '@gapless/kit';
+import { CatchUp, type CatchUpReads } from './catch-up.ts';
+import { Channel } from './channel.ts';
+import { Flusher } from './flusher.ts';
+import { Frame } from './frame.ts';
+import type { GatewayLimits } from './limits.ts';
+import type { GatewayMetrics } from './metrics.ts';
+import type { Session } from './session.ts';
+import { Subscription } from './subscription.ts';
+
+export interface HubOptions {
+  reads: CatchUpReads;
+  clock: Clock;
+  log: Log;
+  limits: GatewayLimits;
+  metrics: GatewayMetrics;
+}
+
+/**
+ * Who listens to what in this process. Owns the channels with their tails, and hands sessions with something to write to the flusher.
+ *
+ * A commit makes the conversation's tail grow and marks its subscriptions; the flush at the end of the tick writes each marked session
+ * everything from its positions to the heads. Replay after a join, slow readers and live delivery are the same road.
+ */
+export class Hub {
+  readonly #options: HubOptions;
+  readonly #channels = new Map<string, Channel>();
+  readonly #users = new Map<string, Set<Session>>();
+  readonly flusher: Flusher;
+  readonly #stopSweep: () => void;
+
+  constructor(options: HubOptions) {
+    this.#options = options;
+    const catchUp = new CatchUp(options, (subscription) => this.flusher.mark(subscription));
+    this.flusher = new Flusher({ ...options, catchUp, onEnded: (subscription) => this.unsubscribe(subscription) });
+    this.#stopSweep = options.clock.every(1_000, () => this.#sweep());
+  }
+
+  close(): void {
+    this.#stopSweep();
+  }
+
+  /** A user's live sessions in this process. */
+  sessionsOf(uid: string): ReadonlySet<Session> | undefined {
+    return this.#users.get(uid);
+  }
+
+  channel(cid: string): Channel | undefined {
+    return this.#channels.get(cid);
+  }
+
+  addUser(uid: string, session: Session): void {
+    const sessions = this.#users.get(uid);
+    if (sessions === undefined) this.#users.set(uid, new Set([session]));
+    else sessions.add(session);
+  }
+
+  /** Forgets a session that ended. */
+  removeSession(session: Session): void {
+    for (const subscription of session.subscriptions.values()) this.unsubscribe(subscription);
+    const uid = session.actor?.uid;
+    const sessions = uid === undefined ? undefined : this.#users.get(uid);
+    if (uid === undefined || sessions === undefined) return;
+    sessions.delete(session);
+    if (sessions.size === 0) this.#users.delete(uid);
+  }
+
+  /** A paused subscription: commits from here on are seen by it. A former one of the session for the same conversation ends. */
+  subscribe(session: Session, cid: string): Subscription {
+    const former = session.subscriptions.get(cid);
+    if (former !== undefined) this.unsubscribe(former);
+    let channel = this.#channels.get(cid);
+    if (channel === undefined) this.#channels.set(cid, (channel = new Channel(cid, this.#options.limits.tail)));
+    const subscription = new Subscription(session, channel);
+    channel.subscriptions.add(subscription);
+    session.subscriptions.set(cid, subscription);
+    return subscription;
+  }
+
+  unsubscribe(subscription: Subscription): void {
+    const { channel, session } = subscription;
+    subscription.closed = true;
+    channel.subscriptions.delete(subscription);
+    if (session.subscriptions.get(channel.cid) === subscription) session.subscriptions.delete(channel.cid);
+    if (channel.subscriptions.size === 0 && this.#channels.get(channel.cid) === channel) this.#channels.delete(channel.cid);
+  }
+
+  /** A head read from the store for a join; wakes listeners that a lost notice left behind. */
+  observe(channel: Channel, head: number, rev: number): void {
+    if (channel.observe(head, rev)) this.#markAll(channel);
+  }
+
+  /** What a batch changed, to everyone who joined. Never waits, never fails because of a listener. */
+  publish({ entries }: Committed): void {
+    const now = this.#options.clock.now();
+    for (const entry of entries) {
+      const channel = this.#channels.get(entry.cid);
+      // rev 0 is the creation: there is nobody yet, and a cursor starts behind it.
+      if (channel === undefined || entry.rev === 0) continue;
+      if (entry.op === 'message') channel.head = Math.max(channel.head, entry.message.seq);
+      else if (entry.detail.op === 'participants_removed') endFor(channel, entry.detail.users, entry.rev);
+      channel.publish(entry.rev, renderEntry(entry), now);
+      this.#markAll(channel);
+    }
+  }
+
+  #markAll(channel: Channel): void {
+    for (const subscription of channel.subscriptions) this.flusher.mark(subscription);
+  }
+
+  #sweep(): void {
+    const now = this.#options.clock.now();
+    for (const channel of this.#channels.values()) channel.tail?.sweep(now);
+  }
+}
+
+/** Removed users get what there was up to their removal, and nothing after it. */
+function endFor(channel: Channel, users: readonly string[], rev: number): void {
+  const removed = new Set(users);
+  for (const subscription of channel.subscriptions) {
+    if (removed.has(subscription.session.actor?.uid ?? '')) subscription.lastRev = Math.min(subscription.lastRev, rev);
+  }
+}
+
+/** A log row as the frame that clients get, live and on replay. */
+export function renderEntry(entry: LogEntry): Frame {
+  if (entry.op === 'message') return new Frame(renderMessage(entry.message, true));
+  const { cid, rev, by, at, detail } = entry;
+  const { op, ...rest } = detail;
+  return Frame.of({ t: 'change', cid, rev, op, by, at, ...rest });
+}

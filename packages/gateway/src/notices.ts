@@ -1,0 +1,84 @@
+import type { Committed, Directory, Known, Log, LogEntry } from '@gapless/core';
+import type { Clock } from '@gapless/kit';
+import { Frame } from './frame.ts';
+import type { Hub } from './hub.ts';
+
+export interface NoticesOptions {
+  hub: Hub;
+  directory: Directory;
+  clock: Clock;
+  log: Log;
+  /** Between two notices of new messages in one conversation; the first goes at once, the last is never left out. */
+  everyMs: number;
+}
+
+/**
+ * `conversation` frames: what happens in conversations to the users' connections that have not joined them. New messages are told
+ * merged, as head and unread; a connection that joined sees the messages themselves.
+ */
+export class Notices {
+  readonly #options: NoticesOptions;
+  /** Conversations told of lately, and whether something came since. */
+  readonly #resting = new Map<string, { again: boolean }>();
+
+  constructor(options: NoticesOptions) {
+    this.#options = options;
+  }
+
+  publish({ entries, receipts }: Committed): void {
+    for (const entry of entries) {
+      if (entry.op === 'message') this.#changed(entry.cid);
+      else void this.#membership(entry);
+    }
+    for (const { op, cid, uid } of receipts) {
+      const known = op === 'read' ? this.#options.directory.peek(cid) : undefined;
+      if (known !== undefined) this.#tell(known, uid, 'changed', { joinedToo: false });
+    }
+  }
+
+  #changed(cid: string): void {
+    const resting = this.#resting.get(cid);
+    if (resting !== undefined) {
+      resting.again = true;
+      return;
+    }
+    this.#tellAll(cid);
+    const state = { again: false };
+    this.#resting.set(cid, state);
+    this.#options.clock.after(this.#options.everyMs, () => {
+      this.#resting.delete(cid);
+      if (state.again) this.#changed(cid);
+    });
+  }
+
+  #tellAll(cid: string): void {
+    const known = this.#options.directory.peek(cid);
+    if (known === undefined) return;
+    for (const uid of known.members.keys()) this.#tell(known, uid, 'changed', { joinedToo: false });
+  }
+
+  async #membership(entry: LogEntry & { op: 'change' }): Promise<void> {
+    const { detail, cid } = entry;
+    try {
+      const known = await this.#options.directory.load(cid);
+      if (detail.op === 'settings') for (const uid of known.members.keys()) this.#tell(known, uid, 'changed', { joinedToo: true });
+      else for (const uid of detail.users) this.#tell(known, uid, detail.op === 'participants_removed' ? 'removed' : 'added', { joinedToo: true });
+    } catch (error) {
+      this.#options.log.warn({ err: error, cid }, 'conversation notice not sent');
+    }
+  }
+
+  #tell(known: Known, uid: string, op: 'added' | 'removed' | 'changed', { joinedToo }: { joinedToo: boolean }): void {
+    const sessions = this.#options.hub.sessionsOf(uid);
+    if (sessions === undefined) return;
+    const { cid, head } = known;
+    let frame: Frame | undefined;
+    for (const session of sessions) {
+      if (!joinedToo && session.subscriptions.has(cid)) continue;
+      const unread = op === 'removed' ? 0 : Math.max(0, head - (known.members.get(uid)?.lastRead ?? 0));
+      frame ??= Frame.of({ t: 'conversation', cid, op, head: op === 'removed' ? 0 : head, unread });
+      // One key for each kind: a count must not overwrite an `added` that was not written yet.
+      this.#options.hub.flusher.merge(session, `conversation ${op === 'changed' ? 'changed' : 'membership'} ${cid}`, frame, { droppable: false });
+    }
+  }
+}

@@ -1,0 +1,73 @@
+import type { Actor, VerifiedToken } from '@gapless/core';
+import type { TokenBucket } from '@gapless/kit';
+import type { Encoding, Frame } from './frame.ts';
+import type { Subscription } from './subscription.ts';
+
+/** The raw way to a client, as a session uses it. */
+export interface Transport {
+  readonly encoding: Encoding;
+  /** Bytes written and not yet taken by the kernel. */
+  readonly bufferedBytes: number;
+  /** One call is one write to the kernel; the bytes are shared with other connections. */
+  write(bytes: Buffer): void;
+  /** Asks for `onDrain` once everything buffered was taken. */
+  pauseReading(): void;
+  resumeReading(): void;
+  ping(): void;
+  /** Orderly, after what was written; the transport gives up waiting by itself. */
+  close(code: number, reason: string): void;
+  /** At once. */
+  terminate(): void;
+}
+
+/** Frames that replace an older one of the same key; `droppable` ones are not kept for a connection that does not read. */
+interface Merged {
+  frame: Frame;
+  droppable: boolean;
+}
+
+/** One authenticated live connection of one device. State only; the hub writes, the gateway decides. */
+export class Session {
+  readonly conn: string;
+  readonly transport: Transport;
+  readonly ip: string;
+  /** Set by `auth`. */
+  actor: Actor | undefined;
+  token: VerifiedToken | undefined;
+  /** The first `auth`, while it is verified and after. */
+  authenticating: Promise<void> | undefined;
+  device = '';
+  readonly subscriptions = new Map<string, Subscription>();
+  watching: Set<string> | undefined;
+  /** Absent where rate limits are off. */
+  bucket: TokenBucket | undefined;
+  refused = 0;
+  badFrames: number[] = [];
+  readonly openedAt: number;
+  lastSeenAt: number;
+  /** `token_expired` was told then. */
+  expiredAt: number | undefined;
+  /** Not writable since then. */
+  blockedAt: number | undefined;
+  /** What was unsent at the last look while blocked. */
+  blockedBytes: number | undefined;
+  closed = false;
+
+  /** Frames to this session alone, in order. */
+  control: Frame[] = [];
+  merged: Map<string, Merged> | undefined;
+  dirty: Subscription[] = [];
+  /** Which second of the heartbeat it is pinged in. */
+  readonly slot: number;
+  /** Stands in the hub's list for the next flush. */
+  queued = false;
+
+  constructor(options: { conn: string; transport: Transport; ip: string; now: number; slot: number }) {
+    this.conn = options.conn;
+    this.transport = options.transport;
+    this.ip = options.ip;
+    this.slot = options.slot;
+    this.openedAt = options.now;
+    this.lastSeenAt = options.now;
+  }
+}

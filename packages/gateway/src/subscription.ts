@@ -1,0 +1,37 @@
+import type { Channel } from './channel.ts';
+import type { Session } from './session.ts';
+
+/** Replay by `since`: messages up to `until` in their current state, then changes after `thenRev`. */
+export interface SincePhase {
+  seq: number;
+  readonly until: number;
+  readonly thenRev: number;
+}
+
+/** One session in one conversation: a position, not a queue. */
+export class Subscription {
+  readonly session: Session;
+  readonly channel: Channel;
+  /** Newest rev that was written to the connection. */
+  position = 0;
+  since: SincePhase | undefined;
+  /** Waits for `joined`, or for a page from the store: nothing is delivered meanwhile. */
+  paused = true;
+  /** The last rev this session may see: its user was removed there. */
+  lastRev = Number.POSITIVE_INFINITY;
+  /** Marked for the next flush of its session. */
+  dirty = false;
+  /** `joined` was written. */
+  joined = false;
+  closed = false;
+
+  constructor(session: Session, channel: Channel) {
+    this.session = session;
+    this.channel = channel;
+  }
+
+  /** How many revs are still to come. */
+  get behind(): number {
+    return Math.max(0, Math.min(this.channel.tail?.head ?? 0, this.lastRev) - this.position);
+  }
+}

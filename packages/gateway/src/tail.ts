@@ -1,0 +1,98 @@
+import { assert } from '@gapless/kit';
+import { type Encoding, type Frame, joinFrames } from './frame.ts';
+
+export interface TailLimits {
+  /** Text kept of one conversation; who is further behind reads the store. */
+  maxBytes: number;
+  /** Frames older than this are let go at the next sweep: every writable connection has them long since. */
+  maxAgeMs: number;
+}
+
+interface Entry {
+  readonly frame: Frame;
+  readonly at: number;
+}
+
+interface Run {
+  readonly to: number;
+  readonly bytes: Buffer;
+}
+
+/** The newest frames of one conversation, dense in rev, shared by all its subscriptions. */
+export class Tail {
+  /** Oldest rev that is here; `head + 1` when none is. */
+  #first: number;
+  #head: number;
+  #entries: Entry[] = [];
+  #bytes = 0;
+  readonly #limits: TailLimits;
+  /** The last run handed out, by encoding: a room's sockets mostly ask for the same. */
+  #cached: { from: number; to: number; run: Run }[] = [];
+
+  constructor(head: number, limits: TailLimits) {
+    this.#head = head;
+    this.#first = head + 1;
+    this.#limits = limits;
+  }
+
+  get head(): number {
+    return this.#head;
+  }
+
+  /** Whether everything after `rev` is here. */
+  covers(rev: number): boolean {
+    return rev + 1 >= this.#first;
+  }
+
+  append(rev: number, frame: Frame, now: number): void {
+    assert(rev === this.#head + 1, `tail at ${this.#head} gets rev ${rev}`);
+    this.#head = rev;
+    this.#entries.push({ frame, at: now });
+    this.#bytes += frame.text.length;
+    let drop = 0;
+    while (this.#bytes > this.#limits.maxBytes && drop < this.#entries.length - 1) this.#bytes -= this.#entries[drop++]!.frame.text.length;
+    this.#drop(drop);
+  }
+
+  /** Starts anew behind a hole: what lies before `rev` is in the store. */
+  skipTo(rev: number): void {
+    this.#head = rev;
+    this.#first = rev + 1;
+    this.#entries = [];
+    this.#bytes = 0;
+    this.#cached = [];
+  }
+
+  /** What follows `after`, at most about `maxBytes` (at least one frame), encoded once for all who ask for the same. */
+  run(after: number, encoding: Encoding, maxBytes: number): Run {
+    assert(after < this.#head && this.covers(after), `tail ${this.#first}..${this.#head} is asked after ${after}`);
+    const cached = this.#cached[encoding];
+    if (cached !== undefined && cached.from === after && cached.to === this.#head) return cached.run;
+    const frames: Frame[] = [];
+    let bytes = 0;
+    for (let i = after + 1 - this.#first; i < this.#entries.length; i++) {
+      const { frame } = this.#entries[i]!;
+      bytes += frame.text.length;
+      if (frames.length > 0 && bytes > maxBytes) break;
+      frames.push(frame);
+    }
+    const run = { to: after + frames.length, bytes: joinFrames(frames, encoding) };
+    this.#cached[encoding] = { from: after, to: this.#head, run };
+    return run;
+  }
+
+  /** Lets go what is older than the limit. */
+  sweep(now: number): void {
+    this.#cached = [];
+    const oldest = now - this.#limits.maxAgeMs;
+    let drop = 0;
+    while (drop < this.#entries.length && this.#entries[drop]!.at < oldest) this.#bytes -= this.#entries[drop++]!.frame.text.length;
+    this.#drop(drop);
+  }
+
+  #drop(count: number): void {
+    if (count === 0) return;
+    this.#entries = this.#entries.slice(count);
+    this.#first += count;
+  }
+}
