@@ -18,7 +18,8 @@ export function ensureRuntime() {
   if (major > MIN_NODE[0] || (major === MIN_NODE[0] && minor >= MIN_NODE[1])) return process.execPath;
   installOnce(process.execPath, runtimeDir, [join(runtimeDir, 'package-lock.json')], 'Node.js runtime');
   const node = findRuntime();
-  if (node === undefined) fail(`no Node.js package for ${process.platform}-${process.arch}; install Node >= ${MIN_NODE.join('.')} and try again`);
+  if (node === undefined)
+    fail(`no Node.js package for ${process.platform}-${process.arch}; install Node >= ${MIN_NODE.join('.')} and try again`);
   return node;
 }
 
@@ -67,7 +68,9 @@ function npm(node) {
 
 /** The environment without what the outer npm run put there for itself: it would redirect the inner npm. */
 function cleanEnv(node) {
-  const env = Object.fromEntries(Object.entries(process.env).filter(([key]) => !/^npm_(config|package|lifecycle)_/i.test(key) && key !== 'INIT_CWD'));
+  const env = Object.fromEntries(
+    Object.entries(process.env).filter(([key]) => !/^npm_(config|package|lifecycle)_/i.test(key) && key !== 'INIT_CWD'),
+  );
   env.PATH = `${dirname(node)}${delimiter}${process.env.PATH ?? ''}`;
   return env;
 }

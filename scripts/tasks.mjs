@@ -18,9 +18,21 @@ async function inOrder(...steps) {
 }
 
 export const tasks = {
-  start: (context, args) => inOrder(() => buildWeb(context), () => context.node(server, ['serve', ...args])),
-  dev: (context, args) => inOrder(() => buildWeb(context), () => context.node('--watch', [server, 'serve', ...args])),
-  test: (context, args) => inOrder(() => buildWeb(context), () => context.bin('vitest', 'vitest.mjs', ['run', ...args])),
+  start: (context, args) =>
+    inOrder(
+      () => buildWeb(context),
+      () => context.node(server, ['serve', ...args]),
+    ),
+  dev: (context, args) =>
+    inOrder(
+      () => buildWeb(context),
+      () => context.node('--watch', [server, 'serve', ...args]),
+    ),
+  test: (context, args) =>
+    inOrder(
+      () => buildWeb(context),
+      () => context.bin('vitest', 'vitest.mjs', ['run', ...args]),
+    ),
   build: (context) => buildWeb(context),
   check: (context) =>
     inOrder(

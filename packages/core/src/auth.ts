@@ -20,5 +20,5 @@ export interface TokenVerifier {
 
 /** Makes access tokens for local accounts. */
 export interface TokenSigner {
-  sign(claims: { uid: string; sid: string; name: string; /** Epoch milliseconds. */ at: number; expiresAt: number }): Promise<string>;
+  sign(claims: { uid: string; sid: string; name: string /** Epoch milliseconds. */; at: number; expiresAt: number }): Promise<string>;
 }

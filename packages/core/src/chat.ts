@@ -50,7 +50,10 @@ export interface Chat {
   /** Oneself, or by owner or admin; an owner is removed by themselves or role admin only. Nobody leaves a dm. */
   removeParticipant(actor: Actor, cid: string, uid: string): Promise<void>;
   updateConversation(actor: Actor, cid: string, input: { title: string }): Promise<void>;
-  conversations(actor: Actor, page: { cursor?: string | undefined; limit?: number | undefined }): Promise<{ items: ConversationView[]; next?: string }>;
+  conversations(
+    actor: Actor,
+    page: { cursor?: string | undefined; limit?: number | undefined },
+  ): Promise<{ items: ConversationView[]; next?: string }>;
   conversation(actor: Actor, cid: string): Promise<ConversationDetailView>;
   messages(
     actor: Actor,

@@ -31,7 +31,10 @@ export function createConversations({ store, directory, writer, clock }: Convers
   }
 
   /** The actor's role; the backend acts as owner everywhere, and is told when there is nothing. */
-  async function requireRole(actor: Actor, cid: string): Promise<{ role: Role; kind: ConversationKind; members: ReadonlyMap<string, { role: Role }> }> {
+  async function requireRole(
+    actor: Actor,
+    cid: string,
+  ): Promise<{ role: Role; kind: ConversationKind; members: ReadonlyMap<string, { role: Role }> }> {
     const known = await directory.load(cid);
     const role = actor.role === 'admin' ? 'owner' : known.members.get(actor.uid)?.role;
     if (role === undefined) throw new ChatError('not_participant');
@@ -39,7 +42,10 @@ export function createConversations({ store, directory, writer, clock }: Convers
   }
 
   async function conversation(actor: Actor, cid: string): Promise<ConversationDetailView> {
-    const [view, participants] = await Promise.all([store.conversationView(actor.uid, cid), store.participants(cid, { limit: PARTICIPANTS_SHOWN_MAX })]);
+    const [view, participants] = await Promise.all([
+      store.conversationView(actor.uid, cid),
+      store.participants(cid, { limit: PARTICIPANTS_SHOWN_MAX }),
+    ]);
     if (view !== undefined) return { ...view, participants };
     const record = actor.role === 'admin' ? await store.conversation(cid) : undefined;
     if (record === undefined) throw new ChatError('not_participant');
@@ -68,7 +74,15 @@ export function createConversations({ store, directory, writer, clock }: Convers
       const own = await requireRole(actor, cid);
       if (own.kind === 'dm') throw new ChatError('forbidden', { say: 'A dm has exactly two participants.' });
       if (own.role === 'member' || (role === 'admin' && own.role !== 'owner')) throw new ChatError('forbidden');
-      await write({ op: 'add', cid, by: actor.uid, at: clock.now(), users: [...new Set(users)], role, createUsers: actor.role === 'admin' });
+      await write({
+        op: 'add',
+        cid,
+        by: actor.uid,
+        at: clock.now(),
+        users: [...new Set(users)],
+        role,
+        createUsers: actor.role === 'admin',
+      });
     },
 
     async removeParticipant(actor, cid, uid) {

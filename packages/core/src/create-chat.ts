@@ -30,7 +30,11 @@ export function createChat(deps: ChatDeps): Chat {
       if (after !== undefined && before !== undefined) throw new ChatError('bad_frame', { say: 'after, before: only one of them' });
       await directory.require(actor.uid, cid);
       // The items first: a head read later is never older than they are.
-      const items = await store.messages(cid, { limit, ...(after === undefined ? {} : { after }), ...(before === undefined ? {} : { before }) });
+      const items = await store.messages(cid, {
+        limit,
+        ...(after === undefined ? {} : { after }),
+        ...(before === undefined ? {} : { before }),
+      });
       const [head] = await store.heads(actor.uid, [cid]);
       if (head === undefined) throw new ChatError('not_participant');
       return { items, head: head.head };

@@ -14,7 +14,8 @@ export function encodeCursor({ updatedAt, cid }: PageCursor): string {
 export function decodeCursor(text: string): PageCursor {
   try {
     const value: unknown = JSON.parse(Buffer.from(text, 'base64url').toString());
-    if (Array.isArray(value) && Number.isSafeInteger(value[0]) && typeof value[1] === 'string') return { updatedAt: value[0], cid: value[1] };
+    if (Array.isArray(value) && Number.isSafeInteger(value[0]) && typeof value[1] === 'string')
+      return { updatedAt: value[0], cid: value[1] };
   } catch {
     // Falls through: not one of ours.
   }

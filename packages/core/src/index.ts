@@ -1,3 +1,4 @@
+export * from './auth.ts';
 export * from './chat.ts';
 export { type ChatDeps, createChat } from './create-chat.ts';
 export { Directory, type Known, type Member } from './directory.ts';
@@ -7,6 +8,5 @@ export * from './model.ts';
 export { type Log, silentLog } from './ports/log.ts';
 export type { Presence, PresenceState } from './ports/presence.ts';
 export * from './ports/store.ts';
-export { Writer, type WriterLimits, type WriterOptions } from './writer.ts';
-export * from './auth.ts';
 export * from './render.ts';
+export { Writer, type WriterLimits, type WriterOptions } from './writer.ts';

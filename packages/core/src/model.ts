@@ -31,7 +31,14 @@ export type ChangeDetail =
 /** One row of a conversation's log. A message's row carries the message in its current state. */
 export type LogEntry =
   | { readonly op: 'message'; readonly cid: string; readonly rev: number; readonly message: MessageRecord }
-  | { readonly op: 'change'; readonly cid: string; readonly rev: number; readonly by: string; readonly at: number; readonly detail: ChangeDetail };
+  | {
+      readonly op: 'change';
+      readonly cid: string;
+      readonly rev: number;
+      readonly by: string;
+      readonly at: number;
+      readonly detail: ChangeDetail;
+    };
 
 export interface ParticipantRecord {
   readonly uid: string;

@@ -1,5 +1,5 @@
-import type { Outcome } from './ports/store.ts';
 import { ChatError } from './errors.ts';
+import type { Outcome } from './ports/store.ts';
 import type { Writer } from './writer.ts';
 
 export type PositionCommand =

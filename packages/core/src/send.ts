@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import type { Clock } from '@gapless/kit';
-import { BODY_MAX_BYTES, BODY_MAX_DEPTH, canonicalJson } from '@gapless/protocol';
+import { BODY_MAX_BYTES, canonicalJson } from '@gapless/protocol';
 import type { Actor, SendInput, SendResult } from './chat.ts';
 import type { Directory } from './directory.ts';
 import { ChatError } from './errors.ts';
@@ -52,10 +52,13 @@ function toCommand(actor: Actor, input: SendInput, at: number, bodyMaxBytes: num
 /** Equal for equal payloads, whatever the order of keys or the codec; what makes a resend a resend. */
 function digestOf({ kind, body, replyTo, threadRoot, mentions }: SendInput): string {
   try {
-    const refs = replyTo === undefined && threadRoot === undefined && mentions === undefined ? '' : canonicalJson([replyTo, threadRoot, mentions ?? []]);
+    const refs =
+      replyTo === undefined && threadRoot === undefined && mentions === undefined
+        ? ''
+        : canonicalJson([replyTo, threadRoot, mentions ?? []]);
     return hash('sha256', `${kind}\n${refs}\n${canonicalJson(body)}`, 'base64url');
   } catch (error) {
-    if (error instanceof RangeError) throw new ChatError('bad_frame', { say: `body: nested deeper than ${BODY_MAX_DEPTH}` });
+    if (error instanceof RangeError) throw new ChatError('bad_frame', { say: `body: ${error.message}` });
     throw error;
   }
 }

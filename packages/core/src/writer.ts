@@ -128,11 +128,12 @@ class Lane {
     const started = performance.now();
     try {
       const outcomes = await this.#options.store.commit(batch.map((pending) => pending.command));
-      batch.forEach((pending, i) => pending.resolve(outcomes[i]!));
+      for (const [i, pending] of batch.entries()) pending.resolve(outcomes[i]!);
       this.#publish(batch, outcomes);
     } catch (error) {
       this.#options.onError?.(error);
-      for (const pending of batch) pending.reject(error instanceof ChatError ? error : new ChatError('store_unavailable', { cause: error }));
+      for (const pending of batch)
+        pending.reject(error instanceof ChatError ? error : new ChatError('store_unavailable', { cause: error }));
     }
     this.#options.onBatch?.({ size: batch.length, ms: performance.now() - started });
     this.#inFlight = [];

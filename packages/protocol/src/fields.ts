@@ -1,4 +1,4 @@
-import Type from 'typebox';
+import Type, { type Static } from 'typebox';
 import { ID_MAX_CHARS, INTEGER_MAX, KIND_MAX_CHARS, MENTIONS_MAX } from './limits.ts';
 
 // The fields that frames and HTTP bodies share.
@@ -20,3 +20,6 @@ export const ConversationKind = Type.Union([Type.Literal('dm'), Type.Literal('gr
 export const Role = Type.Union([Type.Literal('owner'), Type.Literal('admin'), Type.Literal('member')]);
 
 export const opt = Type.Optional;
+
+export type ConversationKind = Static<typeof ConversationKind>;
+export type Role = Static<typeof Role>;

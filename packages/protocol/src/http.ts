@@ -1,6 +1,6 @@
 import Type, { type Static } from 'typebox';
-import { Cid, ConversationKind, Count, Instant, Mid, opt, Role, Seq, Stage, UserId } from './fields.ts';
 import { messageFields } from './down.ts';
+import { Cid, ConversationKind, Count, Instant, Mid, opt, Role, Seq, Stage, UserId } from './fields.ts';
 import { PAGE_MAX, PARTICIPANTS_PER_CALL_MAX, PASSWORD_MAX_CHARS, PASSWORD_MIN_CHARS, TITLE_MAX_CHARS } from './limits.ts';
 import { sendFields } from './up.ts';
 
@@ -21,7 +21,11 @@ export const LoginRequest = Type.Object({
 export const RefreshRequest = Type.Object({ refreshToken: Type.String({ minLength: 1, maxLength: 256 }) });
 /** `expiresIn` is the access token's life in seconds. */
 export const Tokens = Type.Object({ userId: UserId, accessToken: Type.String(), refreshToken: Type.String(), expiresIn: Count });
-export const Me = Type.Object({ userId: UserId, displayName: Type.String(), role: Type.Union([Type.Literal('user'), Type.Literal('admin')]) });
+export const Me = Type.Object({
+  userId: UserId,
+  displayName: Type.String(),
+  role: Type.Union([Type.Literal('user'), Type.Literal('admin')]),
+});
 
 export const Participant = Type.Object({ userId: UserId, displayName: Type.String(), role: Role, joinedAt: Instant, lastRead: Count });
 export const Message = Type.Object(messageFields);
@@ -58,10 +62,21 @@ export const UpdateConversationRequest = Type.Object({ title: Title });
 
 export const MessagePage = Type.Object({ items: Type.Array(Message), head: Count });
 export const SendRequest = Type.Object(sendFields);
-export const SendResponse = Type.Object({ cid: Cid, mid: Mid, seq: Seq, rev: Seq, at: Instant, stage: Stage, dup: opt(Type.Literal(true)) });
+export const SendResponse = Type.Object({
+  cid: Cid,
+  mid: Mid,
+  seq: Seq,
+  rev: Seq,
+  at: Instant,
+  stage: Stage,
+  dup: opt(Type.Literal(true)),
+});
 export const ReadRequest = Type.Object({ pos: Count });
 
-export const PageQuery = Type.Object({ cursor: opt(Type.String({ maxLength: 200 })), limit: opt(Type.Integer({ minimum: 1, maximum: PAGE_MAX })) });
+export const PageQuery = Type.Object({
+  cursor: opt(Type.String({ maxLength: 200 })),
+  limit: opt(Type.Integer({ minimum: 1, maximum: PAGE_MAX })),
+});
 export const MessagesQuery = Type.Object({
   after: opt(Count),
   before: opt(Seq),
@@ -90,6 +105,4 @@ export type MessagePage = Static<typeof MessagePage>;
 export type SendRequest = Static<typeof SendRequest>;
 export type SendResponse = Static<typeof SendResponse>;
 export type Problem = Static<typeof Problem>;
-export type ConversationKind = Static<typeof ConversationKind>;
-export type Role = Static<typeof Role>;
 export type CreateConversationRequest = Static<typeof CreateConversationRequest>;

@@ -15,7 +15,8 @@ export function parseUpFrame(value: unknown): Parsed {
   const t = (value as { t?: unknown }).t;
   if (typeof t !== 'string') return bad('t: must be a string');
   const validator = validators.get(t as UpType);
-  if (validator === undefined) return { ok: false, code: 'unknown_type', msg: `t: "${t.slice(0, 32)}" is not known`, ref: { t: t.slice(0, 32) } };
+  if (validator === undefined)
+    return { ok: false, code: 'unknown_type', msg: `t: "${t.slice(0, 32)}" is not known`, ref: { t: t.slice(0, 32) } };
   if (validator.Check(value)) return { ok: true, frame: value as UpFrame };
   const [first] = validator.Errors(value);
   return bad(describe(first), refOf(value as Record<string, unknown>, t));

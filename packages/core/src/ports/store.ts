@@ -5,7 +5,15 @@ import type { ConversationRecord, ConversationView, LogEntry, MessageRecord, Par
 export type Command =
   | SendCommand
   | CreateCommand
-  | { readonly op: 'add'; readonly cid: string; readonly by: string; readonly at: number; readonly users: readonly string[]; readonly role: Role; /** Create users that do not exist. */ readonly createUsers: boolean }
+  | {
+      readonly op: 'add';
+      readonly cid: string;
+      readonly by: string;
+      readonly at: number;
+      readonly users: readonly string[];
+      readonly role: Role /** Create users that do not exist. */;
+      readonly createUsers: boolean;
+    }
   | { readonly op: 'remove'; readonly cid: string; readonly by: string; readonly at: number; readonly uid: string }
   | { readonly op: 'settings'; readonly cid: string; readonly by: string; readonly at: number; readonly title: string }
   | { readonly op: 'read'; readonly cid: string; readonly uid: string; readonly pos: number }
@@ -42,14 +50,26 @@ export interface CreateCommand {
 /** What became of one command. A failed one left nothing behind and did not touch its neighbours in the batch. */
 export type Outcome =
   /** `entry` is absent when `dup`: the first one was published then. */
-  | { readonly ok: true; readonly op: 'send'; readonly seq: number; readonly rev: number; readonly at: number; readonly dup: boolean; readonly entry?: LogEntry }
+  | {
+      readonly ok: true;
+      readonly op: 'send';
+      readonly seq: number;
+      readonly rev: number;
+      readonly at: number;
+      readonly dup: boolean;
+      readonly entry?: LogEntry;
+    }
   /** `created: false`: this dm existed; `cid` is its own. */
   | { readonly ok: true; readonly op: 'create'; readonly cid: string; readonly created: boolean; readonly entry?: LogEntry }
   /** Adding who is there, removing who is not, and setting what is set write no log row: no `entry`. `add` lists in its entry only who is new. */
   | { readonly ok: true; readonly op: 'add' | 'remove' | 'settings'; readonly entry?: LogEntry }
   /** `pos` is the position now (never beyond head, never back); `advanced` says whether this command moved it. For `delivered`, the maximum over devices. */
   | { readonly ok: true; readonly op: 'read' | 'delivered'; readonly pos: number; readonly advanced: boolean }
-  | { readonly ok: false; readonly code: ErrorCode & ('not_participant' | 'unknown_user' | 'mid_conflict' | 'bad_frame'); readonly say?: string };
+  | {
+      readonly ok: false;
+      readonly code: ErrorCode & ('not_participant' | 'unknown_user' | 'mid_conflict' | 'bad_frame');
+      readonly say?: string;
+    };
 
 export interface ConversationHead {
   readonly cid: string;
@@ -126,9 +146,12 @@ export interface AccountStore {
    * Atomically replaces a session's refresh token.
    * `reused`: this token was replaced before; the session is now revoked. `unknown`: no such token, or revoked, or expired.
    */
-  rotateSession(rotation: { refreshHash: string; nextHash: string; at: number; expiresAt: number }): Promise<
-    { result: 'ok'; session: SessionRecord } | { result: 'reused'; session: SessionRecord } | { result: 'unknown' }
-  >;
+  rotateSession(rotation: {
+    refreshHash: string;
+    nextHash: string;
+    at: number;
+    expiresAt: number;
+  }): Promise<{ result: 'ok'; session: SessionRecord } | { result: 'reused'; session: SessionRecord } | { result: 'unknown' }>;
   /** Resolves to whether it was live. */
   revokeSession(sid: string, at: number): Promise<boolean>;
   /** sids revoked at or after `since`. */

@@ -1,0 +1,111 @@
+import type { ChangeDetail, Command, CreateCommand, LogEntry, MessageRecord, Outcome, SendCommand } from '@gapless/core';
+import { deliveredOf, type MemoryConversation, type MemoryState } from './state.ts';
+
+const NO_CONVERSATION: Outcome = { ok: false, code: 'not_participant' };
+
+/** Applies one command. */
+export function apply(state: MemoryState, command: Command): Outcome {
+  if (command.op === 'create') return create(state, command);
+  const conversation = state.conversations.get(command.cid);
+  if (conversation === undefined) return NO_CONVERSATION;
+  switch (command.op) {
+    case 'send':
+      return send(conversation, command);
+    case 'add':
+      return add(state, conversation, command);
+    case 'remove':
+      if (!conversation.members.delete(command.uid)) return { ok: true, op: 'remove' };
+      return { ok: true, op: 'remove', entry: log(conversation, command, { op: 'participants_removed', users: [command.uid] }) };
+    case 'settings':
+      if (conversation.title === command.title) return { ok: true, op: 'settings' };
+      conversation.title = command.title;
+      return { ok: true, op: 'settings', entry: log(conversation, command, { op: 'settings', title: command.title }) };
+    default:
+      return position(conversation, command);
+  }
+}
+
+function send(conversation: MemoryConversation, command: SendCommand): Outcome {
+  const { op: _op, digest, ...payload } = command;
+  const seq = conversation.messages.length + 1;
+  for (const ref of ['replyTo', 'threadRoot'] as const) {
+    if ((command[ref] ?? 0) >= seq) return { ok: false, code: 'bad_frame', say: `${ref}: there is no such message` };
+  }
+  const first = conversation.byMid.get(command.mid);
+  if (first !== undefined) {
+    if (first.message.from !== command.from || first.digest !== digest) return { ok: false, code: 'mid_conflict' };
+    return { ok: true, op: 'send', seq: first.message.seq, rev: first.message.rev, at: first.message.at, dup: true };
+  }
+  const rev = conversation.log.length + 1;
+  const message: MessageRecord = { ...payload, seq, rev };
+  const entry: LogEntry = { op: 'message', cid: command.cid, rev, message };
+  conversation.messages.push(message);
+  conversation.byMid.set(command.mid, { message, digest });
+  conversation.log.push(entry);
+  conversation.updatedAt = Math.max(conversation.updatedAt, command.at);
+  const sender = conversation.members.get(command.from);
+  if (sender !== undefined) sender.lastRead = seq;
+  return { ok: true, op: 'send', seq, rev, at: command.at, dup: false, entry };
+}
+
+function create(state: MemoryState, command: CreateCommand): Outcome {
+  const { cid, kind, title, at, participants } = command;
+  const users = participants.map(({ uid }) => uid);
+  const dmKey = JSON.stringify(users.toSorted());
+  const existing = kind === 'dm' ? state.dms.get(dmKey) : undefined;
+  if (existing !== undefined) return { ok: true, op: 'create', cid: existing, created: false };
+  const unknown = ensureUsers(state, users, command);
+  if (unknown !== undefined) return unknown;
+  const members = new Map(participants.map(({ uid, role }) => [uid, { role, joinedAt: at, lastRead: 0, devices: new Map() }]));
+  const conversation: MemoryConversation = {
+    cid,
+    kind,
+    title,
+    createdAt: at,
+    updatedAt: at,
+    messages: [],
+    byMid: new Map(),
+    log: [],
+    members,
+  };
+  state.conversations.set(cid, conversation);
+  if (kind === 'dm') state.dms.set(dmKey, cid);
+  const detail: ChangeDetail = { op: 'created', kind, users, ...(title === undefined ? {} : { title }) };
+  return { ok: true, op: 'create', cid, created: true, entry: { op: 'change', cid, rev: 0, by: command.by, at, detail } };
+}
+
+function add(state: MemoryState, conversation: MemoryConversation, command: Command & { op: 'add' }): Outcome {
+  const unknown = ensureUsers(state, command.users, command);
+  if (unknown !== undefined) return unknown;
+  const users = [...new Set(command.users)].filter((uid) => !conversation.members.has(uid));
+  if (users.length === 0) return { ok: true, op: 'add' };
+  for (const uid of users) conversation.members.set(uid, { role: command.role, joinedAt: command.at, lastRead: 0, devices: new Map() });
+  return { ok: true, op: 'add', entry: log(conversation, command, { op: 'participants_added', users, role: command.role }) };
+}
+
+function position(conversation: MemoryConversation, command: Command & { op: 'read' | 'delivered' }): Outcome {
+  const member = conversation.members.get(command.uid);
+  if (member === undefined) return NO_CONVERSATION;
+  const pos = Math.min(command.pos, conversation.messages.length);
+  const before = command.op === 'read' ? member.lastRead : deliveredOf(member);
+  if (command.op === 'read') member.lastRead = Math.max(before, pos);
+  else member.devices.set(command.did, Math.max(member.devices.get(command.did) ?? 0, pos));
+  return { ok: true, op: command.op, pos: Math.max(before, pos), advanced: pos > before };
+}
+
+function log(conversation: MemoryConversation, { by, at }: { by: string; at: number }, detail: ChangeDetail): LogEntry {
+  const entry: LogEntry = { op: 'change', cid: conversation.cid, rev: conversation.log.length + 1, by, at, detail };
+  conversation.log.push(entry);
+  return entry;
+}
+
+function ensureUsers(
+  state: MemoryState,
+  users: readonly string[],
+  { createUsers, at }: { createUsers: boolean; at: number },
+): Outcome | undefined {
+  const missing = users.filter((uid) => !state.users.has(uid));
+  if (missing.length > 0 && !createUsers) return { ok: false, code: 'unknown_user', say: `There is no user ${missing[0]}.` };
+  for (const uid of missing) state.users.set(uid, { uid, displayName: uid, createdAt: at });
+  return undefined;
+}

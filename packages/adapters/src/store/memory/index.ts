@@ -1,0 +1,114 @@
+import type { ConversationRecord, ConversationView, Store } from '@gapless/core';
+import { createMemoryAccounts } from './accounts.ts';
+import { apply } from './commit.ts';
+import { deliveredOf, type MemoryConversation, type MemoryState } from './state.ts';
+
+/** The whole store in this process's memory: for tests, the simulation, and trying out. Gone when the process ends. */
+export function openMemoryStore(): Store {
+  const state: MemoryState = { conversations: new Map(), dms: new Map(), users: new Map(), sessions: new Map(), tokens: new Map() };
+  const of = (cid: string) => state.conversations.get(cid);
+  const nameOf = (uid: string) => state.users.get(uid)?.displayName ?? uid;
+
+  function view(uid: string, conversation: MemoryConversation): ConversationView | undefined {
+    const member = conversation.members.get(uid);
+    if (member === undefined) return undefined;
+    const lastMessage = conversation.messages.at(-1);
+    const peer = conversation.kind === 'dm' ? [...conversation.members.keys()].find((other) => other !== uid) : undefined;
+    return {
+      ...record(conversation),
+      role: member.role,
+      lastRead: member.lastRead,
+      ...(lastMessage === undefined ? {} : { lastMessage }),
+      ...(peer === undefined ? {} : { peer: { uid: peer, displayName: nameOf(peer) } }),
+    };
+  }
+
+  return {
+    capabilities: { durable: false, multiProcess: false },
+    ...createMemoryAccounts(state),
+    commit: async (batch) => batch.map((command) => apply(state, command)),
+    check: async () => {},
+    close: async () => {},
+
+    heads: async (uid, cids) =>
+      cids.map((cid) => {
+        const conversation = of(cid);
+        const member = conversation?.members.get(uid);
+        if (conversation === undefined || member === undefined) return undefined;
+        return {
+          cid,
+          head: conversation.messages.length,
+          rev: conversation.log.length,
+          lastRead: member.lastRead,
+          role: member.role,
+          oldestRev: 1,
+        };
+      }),
+
+    async conversation(cid) {
+      const conversation = of(cid);
+      return conversation && record(conversation);
+    },
+
+    participants: async (cid, { limit } = {}) =>
+      [...(of(cid)?.members ?? [])]
+        .map(([uid, { role, joinedAt, lastRead }]) => ({ uid, role, joinedAt, lastRead, displayName: nameOf(uid) }))
+        .sort((a, b) => a.joinedAt - b.joinedAt || compare(a.uid, b.uid))
+        .slice(0, limit),
+
+    conversationsOf: async (uid, { before, limit }) =>
+      [...state.conversations.values()]
+        .map((conversation) => view(uid, conversation))
+        .filter((item) => item !== undefined)
+        .sort(newestFirst)
+        .filter((item) => before === undefined || newestFirst(before, item) < 0)
+        .slice(0, limit),
+
+    async conversationView(uid, cid) {
+      const conversation = of(cid);
+      return conversation && view(uid, conversation);
+    },
+
+    async messages(cid, { after, before, limit }) {
+      const messages = of(cid)?.messages ?? [];
+      if (after !== undefined) return messages.slice(after, after + limit);
+      const end = Math.min(messages.length, (before ?? Number.MAX_SAFE_INTEGER) - 1);
+      return messages.slice(Math.max(0, end - limit), end);
+    },
+
+    changes: async (cid, { after, limit }) => (of(cid)?.log ?? []).slice(after, after + limit),
+
+    positions: async (cid) =>
+      [...(of(cid)?.members ?? [])]
+        .map(([uid, member]) => ({ uid, lastRead: member.lastRead, delivered: deliveredOf(member) }))
+        .filter(({ lastRead, delivered }) => lastRead > 0 || delivered > 0)
+        .sort((a, b) => compare(a.uid, b.uid)),
+
+    acquainted: async (uid, others) =>
+      [...new Set(others)].filter((other) =>
+        [...state.conversations.values()].some(({ members }) => members.has(uid) && members.has(other)),
+      ),
+  };
+}
+
+function record({ cid, kind, title, createdAt, updatedAt, messages, log, members }: MemoryConversation): ConversationRecord {
+  return {
+    cid,
+    kind,
+    ...(title === undefined ? {} : { title }),
+    createdAt,
+    updatedAt,
+    head: messages.length,
+    rev: log.length,
+    participantCount: members.size,
+  };
+}
+
+function newestFirst(a: { updatedAt: number; cid: string }, b: { updatedAt: number; cid: string }): number {
+  return b.updatedAt - a.updatedAt || compare(b.cid, a.cid);
+}
+
+/** Order of code units, as SQLite's BINARY collation has it for ids in ASCII. */
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

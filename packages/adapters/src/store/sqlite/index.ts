@@ -1,0 +1,105 @@
+import { ChatError, type Command, type Outcome, type SendCommand, type Store } from '@gapless/core';
+import { isRolledBack } from './database.ts';
+import { lockDatabase } from './lock.ts';
+import { WorkerClient } from './worker-client.ts';
+
+export { type MigrationStatus, sqliteMigrationStatus } from './migrate.ts';
+
+export interface SqliteOptions {
+  /** The database file; made, mode 0600, when it is not there. */
+  path: string;
+  /** Called once when nothing can ever be written again by this process: a failed fsync, corruption, a crashed thread. */
+  onFatal: (error: unknown) => void;
+}
+
+/**
+ * The embedded store: one SQLite file, WAL, every commit fsynced. A thread writes, another reads.
+ *
+ * - A full disk rejects the batch, which was rolled back; the next one tries anew.
+ * - Any other failure of a write is final. After a failed fsync nobody knows what the file holds (the kernel may have dropped the pages
+ *   and called them clean), so nothing is written or fsynced again: the process must end, and recovery reads what is durable.
+ *
+ * @throws Error when another process serves the file, or its migrations are not this code's
+ */
+export async function openSqliteStore({ path, onFatal }: SqliteOptions): Promise<Store> {
+  const unlock = lockDatabase(path);
+  let fatal: unknown;
+  let closing = false;
+  const fail = (error: unknown) => {
+    if (fatal !== undefined || closing) return;
+    fatal = error;
+    onFatal(error);
+  };
+  let opened = false;
+  const writer = new WorkerClient({ path, role: 'writer' }, (error) => opened && fail(error));
+  try {
+    // The writer migrates before it answers.
+    await writer.call('check', Date.now());
+  } catch (error) {
+    unlock();
+    throw error;
+  }
+  opened = true;
+  const reader = new WorkerClient({ path, role: 'reader' }, fail);
+
+  async function write<T>(method: string, ...args: readonly unknown[]): Promise<T> {
+    if (fatal !== undefined) throw unavailable(fatal);
+    try {
+      return await writer.call<T>(method, ...args);
+    } catch (error) {
+      if (!isRolledBack(error)) fail(error);
+      throw unavailable(error);
+    }
+  }
+
+  const read = <T>(method: string, ...args: readonly unknown[]): Promise<T> =>
+    reader.call<T>(method, ...args).catch((error: unknown) => {
+      throw unavailable(error);
+    });
+
+  return {
+    capabilities: { durable: true, multiProcess: false },
+    async commit(batch) {
+      const outcomes = await write<Outcome[]>('commit', batch);
+      return outcomes.map((outcome, i) => withEntry(batch[i]!, outcome));
+    },
+    check: () => write('check', Date.now()),
+    async close() {
+      if (closing) return;
+      closing = true;
+      await Promise.allSettled([writer.call('close'), reader.call('close')]);
+      unlock();
+    },
+
+    heads: (...args) => read('heads', ...args),
+    conversation: (...args) => read('conversation', ...args),
+    participants: (...args) => read('participants', ...args),
+    conversationsOf: (...args) => read('conversationsOf', ...args),
+    conversationView: (...args) => read('conversationView', ...args),
+    messages: (...args) => read('messages', ...args),
+    changes: (...args) => read('changes', ...args),
+    positions: (...args) => read('positions', ...args),
+    acquainted: (...args) => read('acquainted', ...args),
+    users: (...args) => read('users', ...args),
+    credentials: (...args) => read('credentials', ...args),
+    revokedSessions: (...args) => read('revokedSessions', ...args),
+
+    ensureUser: (...args) => write('ensureUser', ...args),
+    createAccount: (...args) => write('createAccount', ...args),
+    createSession: (...args) => write('createSession', ...args),
+    rotateSession: (...args) => write('rotateSession', ...args),
+    revokeSession: (...args) => write('revokeSession', ...args),
+  };
+}
+
+function unavailable(cause: unknown): ChatError {
+  return new ChatError('store_unavailable', { cause });
+}
+
+/** A saved message's log entry, made of the command: its body did not travel back. */
+function withEntry(command: Command, outcome: Outcome): Outcome {
+  if (!outcome.ok || outcome.op !== 'send' || outcome.dup) return outcome;
+  const { op: _op, digest: _digest, ...message } = command as SendCommand;
+  const { seq, rev } = outcome;
+  return { ...outcome, entry: { op: 'message', cid: message.cid, rev, message: { ...message, seq, rev } } };
+}

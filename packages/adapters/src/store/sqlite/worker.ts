@@ -1,0 +1,80 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import type { Command, Outcome } from '@gapless/core';
+import { createAccountWrites } from './accounts.ts';
+import { Batch } from './commit/batch.ts';
+import { openDatabase } from './database.ts';
+import { migrate } from './migrate.ts';
+import { createReads } from './reads.ts';
+
+// Runs in a worker thread, so that the event loop never waits for a disk. One thread writes, another reads beside it.
+
+/** What the main thread asks for; `method` is one of the role's methods. */
+export interface Request {
+  readonly id: number;
+  readonly method: string;
+  readonly args: readonly unknown[];
+}
+
+export type Response =
+  | { readonly id: number; readonly value: unknown }
+  | { readonly id: number; readonly error: { readonly message: string; readonly errcode?: number } };
+
+export interface WorkerOptions {
+  readonly path: string;
+  readonly role: 'writer' | 'reader';
+}
+
+type Methods = Record<string, (...args: never[]) => unknown>;
+
+const { path, role } = workerData as WorkerOptions;
+const db = openDatabase(path, role);
+const methods = role === 'writer' ? writerMethods() : (createReads(db) as unknown as Methods);
+
+parentPort!.on('message', ({ id, method, args }: Request) => {
+  if (method === 'close') {
+    db.close();
+    parentPort!.postMessage({ id, value: undefined } satisfies Response);
+    parentPort!.close();
+    return;
+  }
+  try {
+    parentPort!.postMessage({ id, value: methods[method]!(...(args as never[])) } satisfies Response);
+  } catch (error) {
+    const { message, errcode } = error as { message: string; errcode?: number };
+    parentPort!.postMessage({ id, error: errcode === undefined ? { message } : { message, errcode } } satisfies Response);
+  }
+});
+
+function writerMethods(): Methods {
+  migrate(db, Date.now());
+  const batch = new Batch(db);
+  const writes = createAccountWrites(db) as unknown as Methods;
+  const commit = (commands: readonly Command[]): Outcome[] => rolledBack(() => batch.commit(commands));
+  const inTransaction = Object.fromEntries(
+    Object.entries(writes).map(([name, write]) => [
+      name,
+      (...args: never[]) =>
+        rolledBack(() => {
+          db.exec('BEGIN IMMEDIATE');
+          const value = write(...args);
+          db.exec('COMMIT');
+          return value;
+        }),
+    ]),
+  );
+  return { ...inTransaction, commit } as Methods;
+}
+
+/** Leaves no transaction open behind a failure. A rollback that fails itself is the first error's affair. */
+function rolledBack<T>(task: () => T): T {
+  try {
+    return task();
+  } catch (error) {
+    try {
+      if (db.isTransaction) db.exec('ROLLBACK');
+    } catch {
+      // The first error says what happened.
+    }
+    throw error;
+  }
+}

@@ -1,0 +1,15 @@
+/** Version of the wire contract; clients name its major in the subprotocol. */
+export const PROTOCOL_VERSION = '1.0.0';
+
+/**
+ * What changed, newest last. `digest` is the hash of all schemas, error codes and close codes at that version: a change to any of them
+ * asks for a line here. Minor: something was added. Major: something that stood was renamed or removed.
+ */
+export const HISTORY: readonly { version: string; date: string; change: string; digest: string }[] = [
+  {
+    version: '1.0.0',
+    date: '2026-11-21',
+    change: 'First version.',
+    digest: 'a55e670a88a6a8f02fd0bdba5f803aa82a2c1e8b4953f13e4e79a81453fea0e2',
+  },
+];
