@@ -25,6 +25,11 @@ const TESTS_MAY_IMPORT = ['testkit', 'adapters', 'kit'];
 
 const IMPORT = /^\s*(?:import|export)\b[^'"]*?from\s+['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]\s*\)|^import\s+['"]([^'"]+)['"]/gm;
 
+/** Suites, and what only they use. */
+function isTest(file: string): boolean {
+  return /\.test(-util)?\.tsx?$/.test(file);
+}
+
 function importsOf(file: string): string[] {
   return [...readFileSync(file, 'utf8').matchAll(IMPORT)].map((match) => (match[1] ?? match[2] ?? match[3])!);
 }
@@ -41,7 +46,7 @@ describe.each(packages)('%s', (folder) => {
 
   test('imports only what the table allows', () => {
     const wrong = files.flatMap((file) => {
-      const allowed = [...MAY_IMPORT[folder]!, ...(file.includes('.test.') ? TESTS_MAY_IMPORT : [])];
+      const allowed = [...MAY_IMPORT[folder]!, ...(isTest(file) ? TESTS_MAY_IMPORT : [])];
       return importsOf(join(root, file))
         .filter((specifier) => specifier.startsWith('@gapless/') && !allowed.includes(specifier.split('/')[1]!))
         .map((specifier) => `${file} → ${specifier}`);
@@ -68,7 +73,7 @@ describe.each(packages)('%s', (folder) => {
       ...manifest.optionalDependencies,
     });
     const wrong = files
-      .filter((file) => !file.includes('.test.') && folder !== 'packages/testkit')
+      .filter((file) => !isTest(file) && folder !== 'packages/testkit')
       .flatMap((file) =>
         importsOf(join(root, file))
           .filter((specifier) => !/^[./]|^node:/.test(specifier))

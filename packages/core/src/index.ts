@@ -1,3 +1,4 @@
+export * from './accounts.ts';
 export * from './auth.ts';
 export * from './chat.ts';
 export { type ChatDeps, createChat } from './create-chat.ts';

@@ -17,30 +17,25 @@ const BUSY_RETRY_MS = 1_000;
 
 const derive = promisify(argon2) as (algorithm: 'argon2id', parameters: Argon2Parameters) => Promise<Buffer>;
 
+/** Stands for the hash of an account that does not exist, so that a name cannot be probed by time. */
+const NO_ACCOUNT = phcString(Buffer.alloc(SALT_BYTES), Buffer.alloc(TAG_BYTES));
+
 /** Hashes passwords to PHC strings and checks them, a bounded number at a time. Every method: @throws ChatError server_busy */
 export class PasswordHasher {
   #running = 0;
   readonly #waiting: (() => void)[] = [];
-  #dummy: Promise<string> | undefined;
 
   async hash(password: string): Promise<string> {
     const salt = randomBytes(SALT_BYTES);
     const tag = await this.#run(password, { salt, memory: MEMORY_KIB, passes: PASSES, parallelism: LANES, tagLength: TAG_BYTES });
-    return `$argon2id$v=19$m=${MEMORY_KIB},t=${PASSES},p=${LANES}$${base64(salt)}$${base64(tag)}`;
+    return phcString(salt, tag);
   }
 
   /** Without a hash (no such account) it takes as long and is false. */
   async verify(password: string, phc: string | undefined): Promise<boolean> {
-    const { tag, ...parameters } = parse(phc ?? (await this.#dummyHash()));
+    const { tag, ...parameters } = parse(phc ?? NO_ACCOUNT);
     const found = await this.#run(password, { ...parameters, tagLength: tag.length });
     return timingSafeEqual(found, tag) && phc !== undefined;
-  }
-
-  #dummyHash(): Promise<string> {
-    return (this.#dummy ??= this.hash(randomBytes(SALT_BYTES).toString('hex')).catch((error: unknown) => {
-      this.#dummy = undefined;
-      throw error;
-    }));
   }
 
   async #run(password: string, { salt, ...parameters }: { salt: Buffer } & Omit<Argon2Parameters, 'message' | 'nonce'>): Promise<Buffer> {
@@ -64,6 +59,10 @@ export class PasswordHasher {
     if (this.#waiting.length >= WAITING_MAX) throw new ChatError('server_busy', { retryAfterMs: BUSY_RETRY_MS });
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
+}
+
+function phcString(salt: Buffer, tag: Buffer): string {
+  return `$argon2id$v=19$m=${MEMORY_KIB},t=${PASSES},p=${LANES}$${base64(salt)}$${base64(tag)}`;
 }
 
 function parse(phc: string): { memory: number; passes: number; parallelism: number; salt: Buffer; tag: Buffer } {

@@ -149,7 +149,10 @@ export class Flusher {
     const tail = subscription.channel.tail!;
     const maxBytes = this.#options.limits.runMaxBytes;
     // Someone removed gets single frames up to the last one they may see: a shared run could reach beyond it.
-    const run = tail.head > lastRev ? tail.run(position, subscription.session.transport.encoding, 0) : tail.run(position, subscription.session.transport.encoding, maxBytes);
+    const run =
+      tail.head > lastRev
+        ? tail.run(position, subscription.session.transport.encoding, 0)
+        : tail.run(position, subscription.session.transport.encoding, maxBytes);
     subscription.position = run.to;
     metrics.delivered(run.to - position, run.bytes.length);
     return run.bytes;

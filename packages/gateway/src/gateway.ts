@@ -6,13 +6,13 @@ import {
   CLOSE,
   type CloseReason,
   type Codec,
-  type ErrorCode,
   ERRORS,
+  type ErrorCode,
   FRAMES_BURST,
   FRAMES_PER_SEC,
   parseUpFrame,
-  type Ref,
   REFUSED_FRAMES_MAX,
+  type Ref,
   refOf,
   type UpFrame,
 } from '@gapless/protocol';
@@ -105,7 +105,13 @@ export class Gateway {
 
   error(session: Session, code: ErrorCode, { msg, ref, retryAfterMs }: { msg?: string; ref?: Ref; retryAfterMs?: number } = {}): void {
     this.#context.metrics.errorOut(code);
-    const frame = { t: 'error', code, msg: msg ?? ERRORS[code].say, ...(ref === undefined ? {} : { ref }), ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
+    const frame = {
+      t: 'error',
+      code,
+      msg: msg ?? ERRORS[code].say,
+      ...(ref === undefined ? {} : { ref }),
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    };
     this.hub.flusher.reply(session, Frame.of(frame));
   }
 

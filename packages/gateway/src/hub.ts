@@ -1,4 +1,4 @@
-import { type Committed, type LogEntry, type Log, renderMessage } from '@gapless/core';
+import { type Committed, type Log, type LogEntry, renderMessage } from '@gapless/core';
 import type { Clock } from '@gapless/kit';
 import { CatchUp, type CatchUpReads } from './catch-up.ts';
 import { Channel } from './channel.ts';

@@ -62,7 +62,9 @@ export class Notices {
     try {
       const known = await this.#options.directory.load(cid);
       if (detail.op === 'settings') for (const uid of known.members.keys()) this.#tell(known, uid, 'changed', { joinedToo: true });
-      else for (const uid of detail.users) this.#tell(known, uid, detail.op === 'participants_removed' ? 'removed' : 'added', { joinedToo: true });
+      else
+        for (const uid of detail.users)
+          this.#tell(known, uid, detail.op === 'participants_removed' ? 'removed' : 'added', { joinedToo: true });
     } catch (error) {
       this.#options.log.warn({ err: error, cid }, 'conversation notice not sent');
     }
@@ -78,7 +80,9 @@ export class Notices {
       const unread = op === 'removed' ? 0 : Math.max(0, head - (known.members.get(uid)?.lastRead ?? 0));
       frame ??= Frame.of({ t: 'conversation', cid, op, head: op === 'removed' ? 0 : head, unread });
       // One key for each kind: a count must not overwrite an `added` that was not written yet.
-      this.#options.hub.flusher.merge(session, `conversation ${op === 'changed' ? 'changed' : 'membership'} ${cid}`, frame, { droppable: false });
+      this.#options.hub.flusher.merge(session, `conversation ${op === 'changed' ? 'changed' : 'membership'} ${cid}`, frame, {
+        droppable: false,
+      });
     }
   }
 }

@@ -54,7 +54,12 @@ export class PresenceWatch {
   }
 
   #tell(session: Session, { uid, online, lastSeen }: PresenceState): void {
-    const frame = Frame.of({ t: 'presence', user: uid, state: online ? 'online' : 'offline', ...(lastSeen === undefined ? {} : { lastSeen }) });
+    const frame = Frame.of({
+      t: 'presence',
+      user: uid,
+      state: online ? 'online' : 'offline',
+      ...(lastSeen === undefined ? {} : { lastSeen }),
+    });
     this.#deps.hub.flusher.merge(session, `presence ${uid}`, frame, { droppable: true });
   }
 }

@@ -1,6 +1,6 @@
 import { ChatError } from '@gapless/core';
-import { HEARTBEAT_MS } from '@gapless/protocol';
 import { ulid } from '@gapless/kit';
+import { HEARTBEAT_MS } from '@gapless/protocol';
 import type { Context } from '../context.ts';
 import { Frame } from '../frame.ts';
 import type { Session } from '../session.ts';
@@ -14,7 +14,8 @@ export async function authenticate(context: Context, session: Session, jwt: stri
     const token = await context.verifier.verify(jwt);
     await context.ensureSeen(token);
     if (session.closed) return;
-    if (session.actor !== undefined && session.actor.uid !== token.uid) return context.refuse(session, 'unauthorized', 'The token is of another user.');
+    if (session.actor !== undefined && session.actor.uid !== token.uid)
+      return context.refuse(session, 'unauthorized', 'The token is of another user.');
     session.token = token;
     session.expiredAt = undefined;
     if (session.actor === undefined) open(context, session, device);

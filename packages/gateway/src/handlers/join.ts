@@ -28,12 +28,18 @@ export const leave: Handler<'leave'> = ({ hub }, session, frame) => {
 async function joinAll(context: Context, session: Authed, wanted: readonly Wanted[], t: 'join' | 'sync'): Promise<void> {
   const { hub, chat } = context;
   const fresh = wanted.filter(({ cid }) => !session.subscriptions.has(cid)).length;
-  if (session.subscriptions.size + fresh > JOINS_MAX) throw new ChatError('bad_frame', { say: `cid: more than ${JOINS_MAX} conversations joined` });
+  if (session.subscriptions.size + fresh > JOINS_MAX)
+    throw new ChatError('bad_frame', { say: `cid: more than ${JOINS_MAX} conversations joined` });
   const subscriptions = wanted.map(({ cid }) => hub.subscribe(session, cid));
-  const heads = await chat.heads(session.actor, wanted.map(({ cid }) => cid)).catch((error: unknown) => {
-    for (const subscription of subscriptions) hub.unsubscribe(subscription);
-    throw error;
-  });
+  const heads = await chat
+    .heads(
+      session.actor,
+      wanted.map(({ cid }) => cid),
+    )
+    .catch((error: unknown) => {
+      for (const subscription of subscriptions) hub.unsubscribe(subscription);
+      throw error;
+    });
   for (const [i, subscription] of subscriptions.entries()) {
     // Left, or joined anew, meanwhile.
     if (subscription.closed) continue;
@@ -57,7 +63,10 @@ function start(context: Context, session: Authed, subscription: Subscription, wa
   if (wanted.rev !== undefined || wanted.since !== undefined) metrics.resumed(reset);
   hub.observe(subscription.channel, head.head, head.rev);
   const { cid } = head;
-  hub.flusher.reply(session, Frame.of({ t: 'joined', cid, head: head.head, rev: head.rev, lastRead: head.lastRead, ...(reset ? { reset: true } : {}) }));
+  hub.flusher.reply(
+    session,
+    Frame.of({ t: 'joined', cid, head: head.head, rev: head.rev, lastRead: head.lastRead, ...(reset ? { reset: true } : {}) }),
+  );
   subscription.joined = true;
   subscription.paused = false;
   hub.flusher.mark(subscription);
@@ -80,8 +89,17 @@ async function sendPositions(context: Context, session: Authed, subscription: Su
     if (subscription.closed) return;
     for (const { uid, lastRead, delivered } of positions) {
       if (uid === session.actor.uid) continue;
-      if (delivered > 0) context.hub.flusher.merge(session, receiptKey('delivered', cid, uid), Frame.of({ t: 'delivered', cid, pos: delivered, from: uid }), { droppable: false });
-      if (lastRead > 0) context.hub.flusher.merge(session, receiptKey('read', cid, uid), Frame.of({ t: 'read', cid, pos: lastRead, from: uid }), { droppable: false });
+      if (delivered > 0)
+        context.hub.flusher.merge(
+          session,
+          receiptKey('delivered', cid, uid),
+          Frame.of({ t: 'delivered', cid, pos: delivered, from: uid }),
+          { droppable: false },
+        );
+      if (lastRead > 0)
+        context.hub.flusher.merge(session, receiptKey('read', cid, uid), Frame.of({ t: 'read', cid, pos: lastRead, from: uid }), {
+          droppable: false,
+        });
     }
   } catch (error) {
     context.log.warn({ err: error, cid }, 'positions not sent on join');

@@ -1,0 +1,166 @@
+import { createHash, randomBytes } from 'node:crypto';
+import type { Clock } from '@gapless/kit';
+import type { TokenSigner, VerifiedToken } from './auth.ts';
+import { ChatError } from './errors.ts';
+import type { UserRecord } from './model.ts';
+import { PasswordHasher } from './password.ts';
+import type { AccountStore } from './ports/store.ts';
+import { Revocations } from './revocations.ts';
+import { Throttle } from './throttle.ts';
+
+export interface AccountsDeps {
+  store: AccountStore;
+  tokens: TokenSigner;
+  clock: Clock;
+  /** Life of an access token. */
+  accessTtlMs: number;
+  /** Whether anyone may make a local account. */
+  registration: 'open' | 'closed';
+  /** Throttling of sign-in and registration; off only for load tests. */
+  rateLimits: boolean;
+}
+
+/** What a sign-in gives. `expiresIn` is the access token's life in seconds. */
+export interface SignedIn {
+  readonly userId: string;
+  readonly accessToken: string;
+  readonly refreshToken: string;
+  readonly expiresIn: number;
+}
+
+/** The caller as the throttle knows it. */
+export interface Caller {
+  readonly ip: string;
+}
+
+export interface Accounts {
+  /** Makes the account and signs it in. @throws ChatError forbidden | username_taken | rate_limited | server_busy */
+  register(account: { username: string; password: string; displayName?: string | undefined }, caller: Caller): Promise<SignedIn>;
+  /** @throws ChatError unauthorized | rate_limited | server_busy */
+  login(credentials: { username: string; password: string }, caller: Caller): Promise<SignedIn>;
+  /** Each refresh token works once; one that comes again signs its whole sign-in out. @throws ChatError unauthorized */
+  refresh(refreshToken: string): Promise<SignedIn>;
+  /** Ends a sign-in: its refresh token is void, its access tokens are refused from now on. */
+  logout(sid: string): Promise<void>;
+  /** The token's user, created if it was never seen. */
+  me(token: VerifiedToken): Promise<UserRecord>;
+  isRevoked(sid: string): boolean;
+  /** Told of each sign-in that ends before its tokens do. Returns a function that stops it. */
+  onRevoked(listener: (sid: string) => void): () => void;
+  /** Creates the token's user unless it exists. Cheap for users seen before. */
+  ensureSeen(token: VerifiedToken): Promise<void>;
+}
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+const MINUTE_MS = 60_000;
+
+/** A device that was not used for this long signs in again. */
+const REFRESH_TTL_MS = 30 * DAY_MS;
+const REFRESH_BYTES = 32;
+
+/** The longest access token the protocol knows: one made before the setting was lowered is not forgotten early. */
+const ACCESS_TTL_MAX_MS = 60 * MINUTE_MS;
+
+const LOGIN_PER_USER = { attempts: 5, windowMs: MINUTE_MS };
+const LOGIN_PER_IP = { attempts: 30, windowMs: MINUTE_MS };
+const REGISTER_PER_IP = { attempts: 20, windowMs: MINUTE_MS };
+
+/** Users known to exist, by id; the oldest is asked for again. */
+const SEEN_MAX = 50_000;
+
+/** Local accounts and their sign-ins. Loads the sign-ins that ended lately, so that a restart does not revive their tokens. */
+export async function createAccounts({ store, tokens, clock, accessTtlMs, registration, rateLimits }: AccountsDeps): Promise<Accounts> {
+  const hasher = new PasswordHasher();
+  const loginPerUser = new Throttle(LOGIN_PER_USER);
+  const loginPerIp = new Throttle(LOGIN_PER_IP);
+  const registerPerIp = new Throttle(REGISTER_PER_IP);
+  const seen = new Set<string>();
+
+  const keepMs = Math.max(accessTtlMs, ACCESS_TTL_MAX_MS);
+  const revocations = new Revocations({ keepMs });
+  for (const sid of await store.revokedSessions(clock.now() - keepMs)) revocations.add(sid, clock.now());
+
+  async function signIn(uid: string, displayName: string): Promise<SignedIn> {
+    const at = clock.now();
+    const sid = randomBytes(16).toString('base64url');
+    const refreshToken = newRefreshToken();
+    await store.createSession({ sid, uid, createdAt: at, expiresAt: at + REFRESH_TTL_MS, refreshHash: digest(refreshToken) });
+    return signedIn({ uid, sid, name: displayName, refreshToken });
+  }
+
+  async function signedIn({ uid, sid, name, refreshToken }: { uid: string; sid: string; name: string; refreshToken: string }) {
+    const at = clock.now();
+    const accessToken = await tokens.sign({ uid, sid, name, at, expiresAt: at + accessTtlMs });
+    return { userId: uid, accessToken, refreshToken, expiresIn: Math.floor(accessTtlMs / 1000) };
+  }
+
+  async function displayNameOf(uid: string): Promise<string> {
+    const [user] = await store.users([uid]);
+    return user?.displayName ?? uid;
+  }
+
+  const ensureUser = ({ uid, name }: VerifiedToken): Promise<UserRecord> =>
+    store.ensureUser({ uid, at: clock.now(), ...(name === undefined ? {} : { displayName: name }) });
+
+  return {
+    async register({ username, password, displayName = username }, { ip }) {
+      if (registration === 'closed') throw new ChatError('forbidden', { say: 'Registration is closed.' });
+      if (rateLimits) registerPerIp.take(ip, clock.now());
+      const passwordHash = await hasher.hash(password);
+      const made = await store.createAccount({ uid: username, displayName, passwordHash, at: clock.now() });
+      if (!made) throw new ChatError('username_taken');
+      return signIn(username, displayName);
+    },
+
+    async login({ username, password }, { ip }) {
+      if (rateLimits) {
+        loginPerIp.take(ip, clock.now());
+        loginPerUser.take(`${ip} ${username.toLowerCase()}`, clock.now());
+      }
+      const credentials = await store.credentials(username);
+      const good = await hasher.verify(password, credentials?.passwordHash);
+      if (credentials === undefined || !good) throw new ChatError('unauthorized', { say: 'Wrong user name or password.' });
+      return signIn(credentials.uid, await displayNameOf(credentials.uid));
+    },
+
+    async refresh(refreshToken) {
+      const at = clock.now();
+      const next = newRefreshToken();
+      const rotation = await store.rotateSession({
+        refreshHash: digest(refreshToken),
+        nextHash: digest(next),
+        at,
+        expiresAt: at + REFRESH_TTL_MS,
+      });
+      if (rotation.result === 'reused') revocations.add(rotation.session.sid, at);
+      if (rotation.result !== 'ok') throw new ChatError('unauthorized', { say: 'Sign in again.' });
+      const { sid, uid } = rotation.session;
+      return signedIn({ uid, sid, name: await displayNameOf(uid), refreshToken: next });
+    },
+
+    async logout(sid) {
+      await store.revokeSession(sid, clock.now());
+      revocations.add(sid, clock.now());
+    },
+
+    me: ensureUser,
+    isRevoked: (sid) => revocations.has(sid),
+    onRevoked: (listener) => revocations.onAdded(listener),
+
+    async ensureSeen(token) {
+      if (seen.has(token.uid)) return;
+      await ensureUser(token);
+      seen.add(token.uid);
+      if (seen.size > SEEN_MAX) seen.delete(seen.values().next().value!);
+    },
+  };
+}
+
+function newRefreshToken(): string {
+  return randomBytes(REFRESH_BYTES).toString('base64url');
+}
+
+/** The store never sees a token that could be used. */
+function digest(refreshToken: string): string {
+  return createHash('sha256').update(refreshToken).digest('hex');
+}

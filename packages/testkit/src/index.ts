@@ -1,0 +1,4 @@
+export { FakeClock, settled } from './fake-clock.ts';
+export { HttpClient } from './http-client.ts';
+export { type LaunchedServer, type LaunchOptions, launchServer, signToken, TEST_SECRET, type TokenOptions } from './launch/server.ts';
+export { type Closed, WireClient, type WireOptions } from './wire-client.ts';
