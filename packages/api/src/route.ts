@@ -1,0 +1,82 @@
+import type { Accounts, Actor, Chat, VerifiedToken } from '@gapless/core';
+import { assert } from '@gapless/kit';
+import type { ErrorCode } from '@gapless/protocol';
+import type { FastifyReply, FastifyRequest, HTTPMethods } from 'fastify';
+
+/** What log lines of successes are written: a share of all, and everything of some conversations. */
+export interface LogSampling {
+  get(): { rate: number; cids: readonly string[] };
+  set(rules: { rate: number; cids: readonly string[] }): void;
+}
+
+export interface Readiness {
+  readonly ok: boolean;
+  readonly checks: Readonly<Record<string, string>>;
+}
+
+/** What handlers work with. */
+export interface RouteDeps {
+  chat: Chat;
+  accounts: Accounts;
+  readiness(): Promise<Readiness>;
+  metricsText(): Promise<{ contentType: string; body: string }>;
+  logSampling: LogSampling;
+  /** The API's own descriptions, as JSON text. */
+  documents: { readonly openApi: string; readonly asyncApi: string };
+}
+
+/** One route, from which both the server and its OpenAPI document are made. */
+export interface Route {
+  readonly method: HTTPMethods & ('GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE');
+  /** With `{name}` for parameters. */
+  readonly path: string;
+  /** Name of the operation for generated clients. */
+  readonly id: string;
+  readonly summary: string;
+  /** Who may call; `admin` is the app's backend. Checked before anything of the request is read. */
+  readonly auth: 'none' | 'user' | 'admin';
+  readonly params?: object;
+  readonly query?: object;
+  readonly body?: object;
+  /** Successes by status: what it says; without `schema` there is no body. */
+  readonly answers: Readonly<Record<number, Answer>>;
+  /** Codes beyond those that its kind of route has anyway. */
+  readonly problems?: readonly ErrorCode[];
+  handle(call: Call, deps: RouteDeps): unknown;
+}
+
+export type Answer = { readonly says: string; readonly schema?: object; readonly type?: string };
+
+/** A request whose token and shape are checked already. */
+export class Call {
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+
+  constructor(request: FastifyRequest, reply: FastifyReply) {
+    this.request = request;
+    this.reply = reply;
+  }
+
+  get token(): VerifiedToken {
+    assert(this.request.token, 'the route has auth');
+    return this.request.token;
+  }
+
+  get actor(): Actor {
+    const { uid, role } = this.token;
+    return { uid, role };
+  }
+}
+
+/** What a route with `params`, `query` or `body` gets of them; the schema beside it vouches for the type. */
+interface Parts {
+  params?: unknown;
+  query?: unknown;
+  body?: unknown;
+}
+
+/** The checked parts of a call. */
+export function partsOf<P extends Parts>(call: Call): P {
+  const { params, query, body } = call.request;
+  return { params, query, body } as P;
+}

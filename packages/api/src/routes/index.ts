@@ -1,0 +1,9 @@
+import type { Route } from '../route.ts';
+import { adminRoutes } from './admin.ts';
+import { authRoutes } from './auth.ts';
+import { conversationRoutes } from './conversations.ts';
+import { messageRoutes } from './messages.ts';
+import { operationRoutes } from './operations.ts';
+
+/** Every route of the HTTP API. */
+export const ROUTES: readonly Route[] = [...authRoutes, ...conversationRoutes, ...messageRoutes, ...adminRoutes, ...operationRoutes];

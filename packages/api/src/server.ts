@@ -1,0 +1,94 @@
+import { ChatError, type TokenVerifier } from '@gapless/core';
+import { type Clock, ulid } from '@gapless/kit';
+import { asyncApiDocument, FRAME_MAX_BYTES } from '@gapless/protocol';
+import { type FastifyBaseLogger, type FastifyInstance, fastify } from 'fastify';
+import { authenticate } from './authenticate.ts';
+import { SECURITY_HEADERS } from './headers.ts';
+import { describeRoutes } from './openapi.ts';
+import { schemaProblem, sendProblem, writeProblem } from './problem.ts';
+import { coerceQuery } from './query.ts';
+import { Call, type Route, type RouteDeps } from './route.ts';
+import { ROUTES } from './routes/index.ts';
+import { serveWebApp } from './static.ts';
+
+export interface ApiDeps extends Omit<RouteDeps, 'documents'> {
+  verifier: TokenVerifier;
+  clock: Clock;
+  /** Folder of the built web app; need not exist. */
+  webRoot: string;
+  logger: FastifyBaseLogger;
+  /** Take the client's address from X-Forwarded-For. */
+  trustProxy: boolean;
+}
+
+/** A request must have arrived by then: slow senders must not hold sockets. */
+const REQUEST_TIMEOUT_MS = 30_000;
+
+/** An id of 64 characters, each up to 12 when percent-encoded. */
+const PARAM_MAX_CHARS = 768;
+
+/** The HTTP API as a document. */
+export function openApiDocument(): object {
+  return describeRoutes(ROUTES);
+}
+
+/** The HTTP API and the web app, ready to listen. */
+export async function createApi(deps: ApiDeps): Promise<FastifyInstance> {
+  const { clock, logger, trustProxy, webRoot } = deps;
+  const documents = { openApi: JSON.stringify(openApiDocument()), asyncApi: JSON.stringify(asyncApiDocument()) };
+
+  const app: FastifyInstance = fastify({
+    loggerInstance: logger,
+    disableRequestLogging: true,
+    genReqId: () => ulid(clock.now()),
+    bodyLimit: FRAME_MAX_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    trustProxy,
+    routerOptions: { maxParamLength: PARAM_MAX_CHARS },
+    // Coercing bodies would accept what the live protocol refuses.
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: false } },
+    schemaErrorFormatter: schemaProblem,
+    frameworkErrors: (error, request, reply) => {
+      reply.headers(SECURITY_HEADERS);
+      sendProblem(error, request, reply);
+    },
+    clientErrorHandler: (_error, socket) => writeProblem(socket, clock.now()),
+  });
+
+  app.decorateRequest('token', null);
+  app.addHook('onRequest', async (request, reply) => {
+    reply.headers(SECURITY_HEADERS);
+    if (request.url.startsWith('/v1/')) reply.header('cache-control', 'no-store');
+  });
+  app.setErrorHandler((error, request, reply) => sendProblem(error, request, reply));
+  parseJson(app);
+  for (const route of ROUTES) register(app, route, { ...deps, documents });
+  await serveWebApp(app, webRoot);
+  await app.ready();
+  return app;
+}
+
+function register(app: FastifyInstance, route: Route, deps: ApiDeps & RouteDeps): void {
+  const { method, path, auth, params, query, body } = route;
+  app.route({
+    method,
+    url: path.replace(/\{(\w+)\}/g, ':$1'),
+    schema: { ...(params && { params }), ...(query && { querystring: query }), ...(body && { body }) },
+    // First of all hooks with a body in reach: who may not come in is not listened to.
+    onRequest: auth === 'none' ? [] : (request) => authenticate(request, route, deps),
+    preValidation: query === undefined ? [] : async (request) => coerceQuery(request, query),
+    handler: async (request, reply) => route.handle(new Call(request, reply), deps),
+  });
+}
+
+/** JSON is the only type. An empty body is no body: clients name a type even where they send none. */
+function parseJson(app: FastifyInstance): void {
+  const parse = app.getDefaultJsonParser('error', 'error');
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, text, done) => {
+    if (text === '') return done(null, undefined);
+    parse(request, text as string, (error, value) =>
+      error ? done(new ChatError('bad_frame', { say: 'body: is not valid JSON' })) : done(null, value),
+    );
+  });
+}
