@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RawClient } from '../lib/raw-client.ts';
 import type { Figure } from '../lib/report.ts';
-import { startServer } from '../lib/server.ts';
+import { type BenchServer, startServer } from '../lib/server.ts';
 import { BODY, createConversations, openClients, users } from './world.ts';
 
 const CONNECTIONS = 200;
@@ -37,8 +37,20 @@ async function saved(conversations: number): Promise<number> {
     `  ${conversations} conversations: ${Math.round(rate)} msg/s, server CPU ${((server.cpuSec() - cpu) / (MEASURE_MS / 1_000)).toFixed(2)} cores`,
   );
   for (const client of clients) client.end();
+  await verify(server, names[0]!, own[0]!, counters[0]!.acked);
   await server.stop();
   return rate;
+}
+
+/** What was counted must be there: the first connection's conversations hold at least what it was acked. */
+async function verify(server: BenchServer, user: string, cids: readonly string[], acked: number): Promise<void> {
+  const headers = { authorization: `Bearer ${await server.token(user)}` };
+  let heads = 0;
+  for (const cid of cids) {
+    const { head } = (await (await fetch(`${server.url}/v1/conversations/${cid}`, { headers })).json()) as { head: number };
+    heads += head;
+  }
+  if (heads < acked) throw new Error(`${acked} acked, but the heads say ${heads}`);
 }
 
 /** Keeps the window full: each ack sends the next message. */

@@ -3,7 +3,7 @@ import type { BenchServer } from '../lib/server.ts';
 
 /** Makes conversations as the app's backend would. */
 export async function createConversations(server: BenchServer, groups: readonly (readonly string[])[]): Promise<string[]> {
-  const token = await server.token('backend', 'admin');
+  const token = await server.token('backend', { role: 'admin' });
   const cids: string[] = [];
   for (let at = 0; at < groups.length; at += 50) {
     const made = groups.slice(at, at + 50).map(async (participants) => {

@@ -1,7 +1,7 @@
 import { ChatError, type TokenVerifier } from '@gapless/core';
 import { type Clock, ulid } from '@gapless/kit';
 import { asyncApiDocument, FRAME_MAX_BYTES } from '@gapless/protocol';
-import { type FastifyBaseLogger, type FastifyInstance, fastify } from 'fastify';
+import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify';
 import { authenticate } from './authenticate.ts';
 import { SECURITY_HEADERS } from './headers.ts';
 import { describeRoutes } from './openapi.ts';
@@ -39,7 +39,7 @@ export async function createApi(deps: ApiDeps): Promise<FastifyInstance> {
 
   const app: FastifyInstance = fastify({
     loggerInstance: logger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     genReqId: () => ulid(clock.now()),
     bodyLimit: FRAME_MAX_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,

@@ -99,8 +99,12 @@ export class Gateway {
   /** Verifies a token, of the first frame or of the upgrade. */
   authenticate(session: Session, jwt: string, device?: string): Promise<void> {
     const done = this.#run(session, { t: 'auth' }, () => authenticate(this.#context, session, jwt, device));
-    if (session.actor === undefined) session.authenticating = done;
-    return done;
+    if (session.actor !== undefined) return done;
+    // When it failed for the server's reasons, frames that waited must not wait for it again.
+    session.authenticating = done.then(() => {
+      if (session.actor === undefined) session.authenticating = undefined;
+    });
+    return session.authenticating;
   }
 
   error(session: Session, code: ErrorCode, { msg, ref, retryAfterMs }: { msg?: string; ref?: Ref; retryAfterMs?: number } = {}): void {

@@ -23,7 +23,7 @@ const CLOSE_TIMEOUT_MS = 2_000;
 /** Chunks of one message that wait for the rest; bounds what a slow sender of small pieces pins. */
 const BUFFERED_CHUNKS_MAX = 256;
 
-/** Serves the protocol on WebSockets of `server`. Upgrades to other paths are left alone. */
+/** Serves the protocol on WebSockets of `server`. There is nothing to upgrade to on other paths. */
 export function serveWebSocket(server: Server, { gateway, path = '/ws', allowedOrigins, maxConnections, ipOf }: WebSocketOptions): void {
   const options: ServerOptions<typeof LiveSocket> & { closeTimeout: number; maxFragments: number; maxBufferedChunks: number } = {
     noServer: true,
@@ -40,15 +40,18 @@ export function serveWebSocket(server: Server, { gateway, path = '/ws', allowedO
   const wss = new WebSocketServer(options);
 
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    const url = new URL(request.url ?? '/', 'http://server');
-    if (url.pathname !== path) return;
+    const url = URL.parse(request.url ?? '/', 'http://server');
+    if (url?.pathname !== path) return refuse(socket, '404 Not Found');
     if (gateway.draining || gateway.sessions.size >= maxConnections) return refuse(socket, '503 Service Unavailable');
     if (!originAllowed(request, allowedOrigins)) return refuse(socket, '403 Forbidden');
     wss.handleUpgrade(request, socket, head, (ws) => (ws as LiveSocket).start(gateway, request, url, ipOf(request)));
   });
 }
 
+/** The HTTP server has let go of the socket: what it does from here on, resets included, is ours to bear. */
 function refuse(socket: Duplex, status: string): void {
+  socket.on('error', () => {});
+  socket.once('finish', () => socket.destroy());
   socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
 }
 

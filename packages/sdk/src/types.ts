@@ -1,4 +1,4 @@
-import type { DownFrameOf, http } from '@gapless/protocol';
+import type { ConversationKind, DownFrameOf, http } from '@gapless/protocol';
 
 // The public face of the SDK. Implementations stand in the files named after each interface.
 
@@ -18,8 +18,16 @@ export interface ClientOptions {
   /** Where unsent messages survive a reload; memory when absent. */
   outbox?: OutboxStorage;
   /** For Node below 22: the class from `ws`. */
-  WebSocket?: new (url: string, protocols?: string | string[]) => WebSocketLike;
+  WebSocket?: new (
+    url: string,
+    protocols?: string | string[],
+  ) => WebSocketLike;
   fetch?: typeof fetch;
+  /**
+   * Unacked messages of one conversation on the wire, default 1. With more, many are sent quicker, but one that the server refuses
+   * for a moment may end up behind the next.
+   */
+  sendWindow?: number;
 }
 
 /** The part of a WebSocket the SDK uses. */
@@ -111,7 +119,7 @@ export interface TimelineSnapshot {
   readonly receipts: ReadonlyMap<string, { readonly delivered: number; readonly read: number }>;
   readonly participants: readonly http.Participant[];
   readonly title?: string;
-  readonly kind?: http.ConversationKind;
+  readonly kind?: ConversationKind;
   /** Set when the user was removed, or never was in it. */
   readonly error?: string;
 }
@@ -164,7 +172,10 @@ export interface Client {
   /** Ends the connection; unsent messages stay in the outbox. */
   close(): void;
   on<K extends keyof ClientEvents>(event: K, listener: ClientEvents[K]): () => void;
-  readonly connection: Observable<{ readonly state: ConnectionState; /** Epoch ms of the next try, while waiting. */ readonly retryAt?: number }>;
+  readonly connection: Observable<{
+    readonly state: ConnectionState /** Epoch ms of the next try, while waiting. */;
+    readonly retryAt?: number;
+  }>;
   readonly conversations: ConversationList;
   /** The same object for the same cid. */
   conversation(cid: string): Conversation;

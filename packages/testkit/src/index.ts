@@ -1,3 +1,5 @@
+export type { Skip } from './contract/contract.ts';
+export { type StoreVariant, storeContract } from './contract/store.ts';
 export { FakeClock, settled } from './fake-clock.ts';
 export { HttpClient } from './http-client.ts';
 export { type LaunchedServer, type LaunchOptions, launchServer, signToken, TEST_SECRET, type TokenOptions } from './launch/server.ts';

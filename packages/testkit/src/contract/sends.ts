@@ -135,12 +135,19 @@ export const sendCases: Cases<Store> = {
 
   async 'a body comes back as it was written'(store) {
     await group(store);
-    const values = ['Grüße 你好 👩‍👩‍👧 \u202e', 'lone \ud800 and \udc00', 'nul \0 within', 'quotes " \\ / \n \t \u2028', '', 'x'.repeat(60_000)];
+    const values = [
+      'Grüße 你好 👩‍👩‍👧 \u202e',
+      'lone \ud800 and \udc00',
+      'nul \0 within',
+      'quotes " \\ / \n \t \u2028',
+      '',
+      'x'.repeat(60_000),
+    ];
     const bodies = values.map((text) => JSON.stringify({ text, [`key ${text.slice(0, 20)}`]: [text, null, 1e21, -0, true, {}] }));
     const outcomes = await store.commit(bodies.map((body, i) => send('c1', `m${i}`, 'ann', { body, digest: `${i}` })));
-    expect(outcomes.map((outcome) => outcome.ok && 'entry' in outcome && outcome.entry?.op === 'message' && outcome.entry.message.body)).toEqual(
-      bodies,
-    );
+    expect(
+      outcomes.map((outcome) => outcome.ok && 'entry' in outcome && outcome.entry?.op === 'message' && outcome.entry.message.body),
+    ).toEqual(bodies);
     expect((await store.messages('c1', { after: 0, limit: 10 })).map(({ body }) => body)).toEqual(bodies);
     const changes = await store.changes('c1', { after: 0, limit: 10 });
     expect(changes.map((entry) => entry.op === 'message' && entry.message.body)).toEqual(bodies);

@@ -72,7 +72,7 @@ export function openMemoryStore(): Store {
     async messages(cid, { after, before, limit }) {
       const messages = of(cid)?.messages ?? [];
       if (after !== undefined) return messages.slice(after, after + limit);
-      const end = Math.min(messages.length, (before ?? Number.MAX_SAFE_INTEGER) - 1);
+      const end = Math.min(messages.length, Math.max(0, (before ?? Number.MAX_SAFE_INTEGER) - 1));
       return messages.slice(Math.max(0, end - limit), end);
     },
 

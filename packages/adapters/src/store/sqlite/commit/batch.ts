@@ -94,7 +94,7 @@ export class Batch {
     this.#reads.set(`${conv} ${uid}`, { conv, uid, seq });
   }
 
-  /** Writes what `sent` collected, for commands that look at positions. */
+  /** Writes what `sent` collected, for commands that look at positions or bring participants. */
   writeReads(): void {
     const update = this.sql('UPDATE participant SET last_read = max(last_read, ?) WHERE conv = ? AND uid = ?');
     for (const { conv, uid, seq } of this.#reads.values()) update.run(seq, conv, uid);

@@ -9,6 +9,8 @@ export function add(batch: Batch, command: Command & { op: 'add' }): Outcome {
   if (state === undefined) return NO_CONVERSATION;
   const unknown = ensureUsers(batch, command.users, command);
   if (unknown !== undefined) return unknown;
+  // What was sent before belongs to who was there then.
+  batch.writeReads();
   const { by, at, role } = command;
   const insert = batch.sql('INSERT INTO participant (conv, uid, role, joined_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING');
   const users = command.users.filter((uid) => insert.run(state.id, uid, role, at).changes > 0);

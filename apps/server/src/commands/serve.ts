@@ -1,0 +1,49 @@
+import { constants } from 'node:os';
+import { pino } from 'pino';
+import type { Config } from '../settings.ts';
+import { VERSION } from '../version.ts';
+import { type Running, startServer } from '../wire.ts';
+
+/** After this the process ends, finished or not: a supervisor would kill it anyway. */
+const SHUTDOWN_MAX_MS = 30_000;
+
+/** EX_IOERR of sysexits.h: the disk failed. A restart recovers from what is durable. */
+const EXIT_STORE_FAILED = 74;
+
+export async function serve(config: Config): Promise<void> {
+  const started = performance.now();
+  const log = pino({ level: config.logLevel, base: null, redact: ['req.headers.authorization', '*.jwt', '*.token', '*.password'] });
+  const running = await startServer(config, log, (error) => {
+    log.fatal({ err: error }, 'the store failed; the process ends so that nothing is written past a failed fsync');
+    setTimeout(() => process.exit(EXIT_STORE_FAILED), 200);
+  });
+  banner(running, config, performance.now() - started);
+
+  const stop = (signal: NodeJS.Signals) => {
+    log.info({ signal }, 'draining');
+    setTimeout(() => process.exit(1), SHUTDOWN_MAX_MS).unref();
+    running.close().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        log.error({ err: error }, 'shutdown failed');
+        process.exit(1);
+      },
+    );
+  };
+  process.once('SIGTERM', stop);
+  process.once('SIGINT', (signal) => {
+    stop(signal);
+    // A second Ctrl+C does not wait.
+    process.once('SIGINT', () => process.exit(128 + constants.signals.SIGINT));
+  });
+}
+
+function banner(running: Running, config: Config, ms: number): void {
+  const lines = [
+    `Gapless ${VERSION}`,
+    `  Chat    ${running.url}`,
+    `  Data    ${config.store === 'memory' ? 'in memory: gone when the server stops' : running.dataDir}`,
+  ];
+  if (running.secretFile !== undefined) lines.push(`  Secret  ${running.secretFile}${running.secretMade ? ' (made now, mode 0600)' : ''}`);
+  console.log(`${lines.join('\n')}\nReady in ${Math.round(ms)} ms. Ctrl+C stops.`);
+}

@@ -1,0 +1,98 @@
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { migrateStatus } from './commands/migrate.ts';
+import { createToken } from './commands/token.ts';
+import { ConfigError, printConfig, readConfig } from './config.ts';
+import { type Config, environmentName, flagName, SETTING_NAMES, SETTINGS } from './settings.ts';
+import { VERSION } from './version.ts';
+
+const EXIT_USAGE = 2;
+
+/** The program `gapless`. Commands are loaded when called, so that a start pays for nothing else. */
+export function createProgram(): Command {
+  const program = new Command('gapless')
+    .description('Chat infrastructure that a team runs itself.')
+    .version(VERSION)
+    .showHelpAfterError('(see gapless --help)')
+    .exitOverride();
+
+  withSettings(program.command('serve').description('Start the server.')).action(async (flags) => {
+    const { serve } = await import('./commands/serve.ts');
+    await serve(configOf(flags));
+  });
+
+  const token = program.command('token').description('Access tokens.');
+  withSettings(token.command('create').description('Print a token signed with the server’s secret.'), ['dataDir', 'jwtSecret'])
+    .requiredOption('-u, --user <id>', 'user id: the sub of the token', userId)
+    .addOption(new Option('--role <role>', 'what it may do').choices(['user', 'admin']).default('user'))
+    .option('--name <text>', 'display name')
+    .option('--minutes <n>', 'life of the token', wholeMinutes, 30)
+    .action(async (flags) => console.log(await createToken(configOf(flags), flags)));
+
+  const migrate = program.command('migrate').description('The database’s schema.');
+  withSettings(migrate.command('status').description('Which migrations were applied; changes nothing.'), ['dataDir', 'store']).action(
+    (flags) => console.log(migrateStatus(configOf(flags))),
+  );
+
+  const config = program.command('config').description('Settings.');
+  withSettings(config.command('print').description('Print the settings in force, secrets masked; fails when one is wrong.')).action(
+    (flags) => console.log(printConfig(configOf(flags))),
+  );
+
+  program
+    .command('smoke')
+    .description('Run an end-to-end scenario against a server and report each step.')
+    .option('--url <url>', 'origin of the server', 'http://127.0.0.1:9001')
+    .addOption(new Option('--scenario <name>', 'what to run').choices(['basic']).default('basic'))
+    .action(async (flags) => {
+      const { smoke } = await import('./commands/smoke.ts');
+      process.exitCode = (await smoke(flags)) ? 0 : 1;
+    });
+
+  return program;
+}
+
+/** Adds a flag for each setting (or for those named). */
+function withSettings(command: Command, names: readonly (keyof Config)[] = SETTING_NAMES): Command {
+  for (const name of names) {
+    const { help, values, default: fallback } = SETTINGS[name];
+    const shown = fallback === '' ? '' : `, default ${fallback}`;
+    command.addOption(new Option(`${flagName(name)} <value>`, `${help} (${values}${shown}; ${environmentName(name)})`));
+  }
+  return command;
+}
+
+function configOf(flags: Record<string, unknown>): Config {
+  return readConfig(process.env, flags);
+}
+
+function userId(value: string): string {
+  if (value.length < 1 || value.length > 64) throw new InvalidArgumentError('1 to 64 characters.');
+  return value;
+}
+
+function wholeMinutes(value: string): number {
+  const minutes = Number(value);
+  if (!Number.isInteger(minutes) || minutes < 1) throw new InvalidArgumentError('A whole number from 1.');
+  return minutes;
+}
+
+/** One line for what the caller got wrong; a stack only for what we did. */
+function report(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
+  if (error instanceof ConfigError) {
+    console.error(`gapless: ${error.message}`);
+    return EXIT_USAGE;
+  }
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === 'EADDRINUSE') console.error(`gapless: ${(error as Error).message}; is another server running? --port takes another one.`);
+  else console.error(error instanceof Error && 'say' in error ? `gapless: ${error.message}` : error);
+  return 1;
+}
+
+if (import.meta.main) {
+  try {
+    await createProgram().parseAsync();
+  } catch (error) {
+    process.exit(report(error));
+  }
+}

@@ -1,0 +1,101 @@
+import type { GatewayMetrics } from '@gapless/gateway';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+
+// Every metric of the server: names, units, labels. Labels are few and closed: never a conversation or a user.
+
+const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 0.8, 1, 2.5, 5];
+const MS = 1_000;
+
+export interface WriterMetrics {
+  batch(batch: { size: number; ms: number }): void;
+  saved(messages: number): void;
+  failed(): void;
+}
+
+export function createMetrics({ writerDepth }: { writerDepth: () => number }) {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+
+  const connections = new Gauge({ name: 'gapless_ws_connections', help: 'Live connections.', registers });
+  const framesIn = new Counter({ name: 'gapless_frames_in_total', help: 'Frames from clients.', labelNames: ['type'], registers });
+  const errorsOut = new Counter({ name: 'gapless_errors_total', help: 'Error frames to clients.', labelNames: ['code'], registers });
+  const closes = new Counter({ name: 'gapless_closes_total', help: 'Connections that ended.', labelNames: ['reason'], registers });
+  const saved = new Counter({ name: 'gapless_messages_saved_total', help: 'Messages committed; its rate is the write rate.', registers });
+  const deliveries = new Counter({
+    name: 'gapless_deliveries_total',
+    help: 'Durable frames written to connections; its rate is the fan-out rate.',
+    registers,
+  });
+  const deliveredBytes = new Counter({ name: 'gapless_delivered_bytes_total', help: 'Bytes of them.', registers });
+  const writes = new Counter({ name: 'gapless_delivery_writes_total', help: 'Runs of frames they went in.', registers });
+  const flush = new Histogram({
+    name: 'gapless_delivery_seconds',
+    help: 'One flush: from the first frame handed in to the last write.',
+    buckets: SECONDS,
+    registers,
+  });
+  const blocked = new Counter({
+    name: 'gapless_connections_blocked_total',
+    help: 'Times a connection rose above the high water mark.',
+    registers,
+  });
+  const caughtUp = new Counter({
+    name: 'gapless_catch_up_rows_total',
+    help: 'Rows read from the store for connections behind the tail.',
+    registers,
+  });
+  const resumes = new Counter({
+    name: 'gapless_resumes_total',
+    help: 'Joins with a cursor; its rate is the reconnect rate.',
+    labelNames: ['reset'],
+    registers,
+  });
+  const commit = new Histogram({
+    name: 'gapless_commit_seconds',
+    help: 'One batch: from hand-over to durable.',
+    buckets: SECONDS,
+    registers,
+  });
+  const batchSize = new Histogram({
+    name: 'gapless_commit_commands',
+    help: 'Commands in one batch.',
+    buckets: [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000],
+    registers,
+  });
+  const failed = new Counter({ name: 'gapless_commit_failures_total', help: 'Batches whose outcome is not known.', registers });
+  new Gauge({
+    name: 'gapless_writer_queue_commands',
+    help: 'Commands waiting or being written.',
+    registers,
+    collect() {
+      this.set(writerDepth());
+    },
+  });
+
+  const gateway: GatewayMetrics = {
+    connectionOpened: () => connections.inc(),
+    connectionClosed: () => connections.dec(),
+    frameIn: (type) => framesIn.inc({ type }),
+    errorOut: (code) => errorsOut.inc({ code }),
+    closed: (reason) => closes.inc({ reason }),
+    delivered(frames, bytes) {
+      deliveries.inc(frames);
+      deliveredBytes.inc(bytes);
+      writes.inc();
+    },
+    deliveryMs: (ms) => flush.observe(ms / MS),
+    blocked: () => blocked.inc(),
+    caughtUp: (rows) => caughtUp.inc(rows),
+    resumed: (reset) => resumes.inc({ reset: String(reset) }),
+  };
+  const writer: WriterMetrics = {
+    batch({ size, ms }) {
+      commit.observe(ms / MS);
+      batchSize.observe(size);
+    },
+    saved: (messages) => saved.inc(messages),
+    failed: () => failed.inc(),
+  };
+  return { gateway, writer, text: async () => ({ contentType: registry.contentType, body: await registry.metrics() }) };
+}

@@ -1,0 +1,27 @@
+import { randomBytes } from 'node:crypto';
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ConfigError } from './config.ts';
+
+/** HS256 wants at least as many bits as its hash (RFC 7518, 3.2). */
+const SECRET_MIN_CHARS = 32;
+
+/**
+ * The secret that signs and checks tokens: the configured one, else the one in the data folder, else a new one there, mode 0600.
+ * @throws ConfigError when it is too short to be safe
+ */
+export function openSecret(configured: string, dataDir: string): { secret: string; file?: string; made: boolean } {
+  if (configured !== '') return { secret: checked(configured, 'GAPLESS_JWT_SECRET'), made: false };
+  const file = join(dataDir, 'jwt.secret');
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  if (existsSync(file)) return { secret: checked(readFileSync(file, 'utf8').trim(), file), file, made: false };
+  const secret = randomBytes(48).toString('base64url');
+  writeFileSync(file, `${secret}\n`, { mode: 0o600, flag: 'wx' });
+  chmodSync(file, 0o600);
+  return { secret, file, made: true };
+}
+
+function checked(secret: string, source: string): string {
+  if (secret.length < SECRET_MIN_CHARS) throw new ConfigError(`${source}: shorter than ${SECRET_MIN_CHARS} characters`);
+  return secret;
+}

@@ -1,0 +1,125 @@
+import { isAbsolute, resolve } from 'node:path';
+
+/** One setting: its flag, environment name, help, docs row and check all come from here. */
+export interface Setting<T> {
+  readonly help: string;
+  /** As it would be written in the environment. */
+  readonly default: string;
+  /** Shown instead of the value by `config print`; the environment also takes `…_FILE`. */
+  readonly secret?: true;
+  /** What a value may be, in words. */
+  readonly values: string;
+  /** @throws Error that says what a value may be */
+  readonly parse: (text: string) => T;
+}
+
+const text = (help: string, fallback = ''): Setting<string> => ({ help, default: fallback, values: 'text', parse: (value) => value });
+
+const secret = (help: string): Setting<string> => ({ ...text(help), secret: true });
+
+const oneOf = <const V extends string>(help: string, values: readonly V[], fallback: V): Setting<V> => ({
+  help,
+  default: fallback,
+  values: values.join(' | '),
+  parse(value) {
+    const found = values.find((candidate) => candidate === value);
+    if (found === undefined) throw new Error(`one of ${values.join(', ')}`);
+    return found;
+  },
+});
+
+const number = (
+  help: string,
+  { fallback, min, max, whole = true }: { fallback: number; min: number; max: number; whole?: boolean },
+): Setting<number> => ({
+  help,
+  default: String(fallback),
+  values: `${whole ? 'whole number' : 'number'} from ${min} to ${max}`,
+  parse(value) {
+    const parsed = Number(value);
+    if (value.trim() === '' || !(parsed >= min && parsed <= max) || (whole && !Number.isInteger(parsed))) throw new Error(this.values);
+    return parsed;
+  },
+});
+
+const list = (help: string): Setting<readonly string[]> => ({
+  help,
+  default: '',
+  values: 'list with commas',
+  parse: (value) =>
+    value
+      .split(',')
+      .map((item) => item.trim())
+      .filter(Boolean),
+});
+
+const url = (help: string): Setting<string> => ({
+  help,
+  default: '',
+  values: 'http(s) URL, or empty',
+  parse(value) {
+    if (value !== '' && !/^https?:$/.test(URL.canParse(value) ? new URL(value).protocol : '')) throw new Error('an http(s) URL');
+    return value;
+  },
+});
+
+/** Every setting of the server. `GAPLESS_` + upper snake case is the environment name, kebab case the flag. */
+export const SETTINGS = {
+  host: text('Address to listen on.', '127.0.0.1'),
+  port: number('Port to listen on; 0 takes a free one.', { fallback: 9001, min: 0, max: 65_535 }),
+  dataDir: {
+    ...text('Folder of the database and the secret.', './data'),
+    parse: (value: string) => (isAbsolute(value) ? value : resolve(value)),
+  },
+  jwtSecret: secret('Secret of HS256 tokens, at least 32 characters. Empty: one is made in the data folder, mode 0600.'),
+  jwksUrl: url('Keys of your identity provider (RS256, ES256, EdDSA).'),
+  store: oneOf(
+    'Where messages are kept: a SQLite file in the data folder, or memory (for trying out: gone at the end).',
+    ['sqlite', 'memory'],
+    'sqlite',
+  ),
+  broker: oneOf('Between nodes; one node needs none.', ['memory'], 'memory'),
+  bus: oneOf('Durable event bus.', ['none'], 'none'),
+  rateLimits: oneOf('Token buckets and sign-in throttling. Off is for load tests.', ['on', 'off'], 'on'),
+  logLevel: oneOf('Least severe log line that is written.', ['debug', 'info', 'warn', 'error', 'silent'], 'info'),
+  logSampleRate: number('Share of successful sends that are logged; errors always are. Can be changed while running.', {
+    fallback: 0.01,
+    min: 0,
+    max: 1,
+    whole: false,
+  }),
+  registration: oneOf('Whether anyone may make a local account.', ['open', 'closed'], 'open'),
+  accessTokenMinutes: number('Life of an access token.', { fallback: 30, min: 1, max: 60 }),
+  allowedOrigins: list('Web origins that may connect besides the server’s own; * for any.'),
+  trustProxy: oneOf('Take the client’s address from X-Forwarded-For. Only behind a proxy that sets it.', ['on', 'off'], 'off'),
+  maxConnections: number('Live connections of this process; more are answered 503.', { fallback: 50_000, min: 1, max: 1_000_000 }),
+  bodyMaxBytes: number('Largest message body.', { fallback: 16_384, min: 64, max: 49_152 }),
+  drainSpreadMs: number('On SIGTERM, clients are asked to reconnect spread over this time.', { fallback: 2_000, min: 0, max: 60_000 }),
+  highWaterBytes: number('Unsent bytes of one connection above which it gets no further push.', {
+    fallback: 524_288,
+    min: 16_384,
+    max: 67_108_864,
+  }),
+  closeUnwritableAfterMs: number('A connection that takes nothing for this long is closed 4409; negative: never.', {
+    fallback: 3_000,
+    min: -1,
+    max: 3_600_000,
+  }),
+} satisfies Record<string, Setting<unknown>>;
+
+export type SettingName = keyof typeof SETTINGS;
+export type Config = { readonly [K in SettingName]: ReturnType<(typeof SETTINGS)[K]['parse']> };
+
+export const SETTING_NAMES = Object.keys(SETTINGS) as SettingName[];
+
+export function environmentName(name: SettingName): string {
+  return `GAPLESS_${snake(name).toUpperCase()}`;
+}
+
+export function flagName(name: SettingName): string {
+  return `--${snake(name).replaceAll('_', '-')}`;
+}
+
+function snake(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}

@@ -1,0 +1,160 @@
+import { mkdirSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { openMemoryPresence } from '@gapless/adapters/presence/memory';
+import { openMemoryStore } from '@gapless/adapters/store/memory';
+import { openSqliteStore } from '@gapless/adapters/store/sqlite';
+import { createApi, createTokenSigner, createTokenVerifier } from '@gapless/api';
+import { type Committed, createAccounts, createChat, Directory, type Store, Writer } from '@gapless/core';
+import { GATEWAY_LIMITS, Gateway, serveWebSocket } from '@gapless/gateway';
+import { systemClock } from '@gapless/kit';
+import type { Logger } from 'pino';
+import { createMetrics } from './metrics.ts';
+import { Sampling } from './sampling.ts';
+import { openSecret } from './secret.ts';
+import type { Config } from './settings.ts';
+
+const WEB_ROOT = fileURLToPath(new URL('../../web/dist', import.meta.url));
+
+export interface Running {
+  readonly url: string;
+  readonly dataDir: string;
+  readonly secretFile?: string;
+  readonly secretMade: boolean;
+  /** Asks clients to go, finishes what was accepted, closes everything. Safe to call twice. */
+  close(): Promise<void>;
+}
+
+/** The composition root: chooses adapters by config and knows every part by name. `onFatal`: the store can never write again. */
+export async function startServer(config: Config, log: Logger, onFatal: (error: unknown) => void): Promise<Running> {
+  const clock = systemClock;
+  const { secret, file, made } = openSecret(config.jwtSecret, config.dataDir);
+  const store = await openStore(config, onFatal);
+  const metrics = createMetrics({ writerDepth: () => writer.depth });
+  const sampling = new Sampling(config.logSampleRate);
+  const directory = new Directory(store);
+  const writer = new Writer({
+    store,
+    clock,
+    onCommitted(committed) {
+      directory.apply(committed);
+      gateway.publish(committed);
+      observe(committed);
+    },
+    onError(error) {
+      metrics.writer.failed();
+      log.error({ err: error }, 'commit failed');
+    },
+    onBatch: metrics.writer.batch,
+  });
+
+  function observe({ entries }: Committed): void {
+    let messages = 0;
+    for (const entry of entries) {
+      if (entry.op !== 'message') continue;
+      messages++;
+      const { cid, seq, from } = entry.message;
+      if (sampling.hit(cid)) log.info({ cid, seq, from, kind: entry.message.kind }, 'message saved');
+    }
+    metrics.writer.saved(messages);
+  }
+
+  const chat = createChat({ store, directory, writer, clock, bodyMaxBytes: config.bodyMaxBytes });
+  const accounts = await createAccounts({
+    store,
+    tokens: createTokenSigner({ secret }),
+    clock,
+    accessTtlMs: config.accessTokenMinutes * 60_000,
+    registration: config.registration,
+    rateLimits: config.rateLimits === 'on',
+  });
+  const verifier = createTokenVerifier({
+    secret,
+    ...(config.jwksUrl === '' ? {} : { jwksUrl: config.jwksUrl }),
+    clock,
+    isRevoked: (sid) => accounts.isRevoked(sid),
+  });
+  const presence = openMemoryPresence({ clock });
+  const gateway: Gateway = new Gateway({
+    chat,
+    reads: store,
+    directory,
+    verifier,
+    ensureSeen: (token) => accounts.ensureSeen(token),
+    presence,
+    clock,
+    log,
+    metrics: metrics.gateway,
+    limits: {
+      ...GATEWAY_LIMITS,
+      backpressure: { enabled: true, highWaterBytes: config.highWaterBytes, closeUnwritableAfterMs: config.closeUnwritableAfterMs },
+    },
+    rateLimits: config.rateLimits === 'on',
+  });
+  accounts.onRevoked((sid) => gateway.kick((session) => session.token?.sid === sid, 'You were signed out.'));
+
+  async function readiness() {
+    const stored = await store.check().then(
+      () => 'ok',
+      (error: Error) => error.message,
+    );
+    const checks = { store: stored, accepting: gateway.draining ? 'draining' : 'ok' };
+    return { ok: Object.values(checks).every((check) => check === 'ok'), checks };
+  }
+
+  const api = await createApi({
+    chat,
+    accounts,
+    verifier,
+    clock,
+    readiness,
+    metricsText: metrics.text,
+    webRoot: WEB_ROOT,
+    logger: log,
+    trustProxy: config.trustProxy === 'on',
+    logSampling: sampling,
+  });
+  serveWebSocket(api.server, {
+    gateway,
+    allowedOrigins: config.allowedOrigins,
+    maxConnections: config.maxConnections,
+    ipOf: (request) => request.socket.remoteAddress ?? '',
+  });
+
+  let closing: Promise<void> | undefined;
+  async function close(): Promise<void> {
+    await gateway.drain({ spreadMs: config.drainSpreadMs });
+    await api.close();
+    await writer.close();
+    gateway.stop();
+    await presence.close();
+    await store.close();
+  }
+
+  try {
+    await api.listen({ host: config.host, port: config.port });
+  } catch (error) {
+    gateway.stop();
+    await store.close();
+    throw error;
+  }
+  const { port } = api.server.address() as AddressInfo;
+  return {
+    url: `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`,
+    dataDir: config.dataDir,
+    ...(file === undefined ? {} : { secretFile: file }),
+    secretMade: made,
+    close: () => (closing ??= close()),
+  };
+}
+
+function openStore(config: Config, onFatal: (error: unknown) => void): Promise<Store> | Store {
+  switch (config.store) {
+    case 'memory':
+      return openMemoryStore();
+    case 'sqlite':
+      mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
+      return openSqliteStore({ path: join(config.dataDir, 'gapless.db'), onFatal });
+  }
+}

@@ -1,0 +1,159 @@
+import { openMemoryStore } from '@gapless/adapters/store/memory';
+import { FakeClock } from '@gapless/testkit';
+import { expect, test } from 'vitest';
+import { type AccountsDeps, createAccounts } from './accounts.ts';
+import type { TokenSigner } from './auth.ts';
+
+// Goal: sign-ins end when they must, and guessing is slow. Method: the memory store, a clock that stands still, tokens in the clear.
+
+const PASSWORD = 'correct horse';
+const CALLER = { ip: '192.0.2.1' };
+const TTL_MS = 30 * 60_000;
+
+const tokens: TokenSigner = { sign: async (claims) => JSON.stringify(claims) };
+
+async function start(options: Partial<AccountsDeps> = {}) {
+  const clock = new FakeClock();
+  const store = openMemoryStore();
+  const deps: AccountsDeps = { store, tokens, clock, accessTtlMs: TTL_MS, registration: 'open', rateLimits: true, ...options };
+  const accounts = await createAccounts(deps);
+  const register = (username = 'ann') => accounts.register({ username, password: PASSWORD }, CALLER);
+  const login = (username = 'ann', password = PASSWORD, ip = CALLER.ip) => accounts.login({ username, password }, { ip });
+  return { clock, store, deps, accounts, register, login };
+}
+
+const sidOf = (signedIn: { accessToken: string }): string => JSON.parse(signedIn.accessToken).sid;
+
+test('registers, signs in, and says how long the token lives', async () => {
+  const { register, login, clock } = await start();
+  expect(await register()).toMatchObject({ userId: 'ann', expiresIn: 1_800 });
+  const signedIn = await login();
+  expect(signedIn.refreshToken).toMatch(/^[\w-]{43}$/);
+  expect(JSON.parse(signedIn.accessToken)).toMatchObject({ uid: 'ann', name: 'ann', at: clock.now(), expiresAt: clock.now() + TTL_MS });
+});
+
+test('keeps the password as argon2id only, and the refresh token as a digest only', async () => {
+  const { store, register } = await start();
+  const seen: unknown[] = [];
+  const createSession = store.createSession;
+  store.createSession = (session) => {
+    seen.push(session);
+    return createSession(session);
+  };
+  const { refreshToken } = await register();
+  expect((await store.credentials('ann'))?.passwordHash).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$[\w+/]{22}\$[\w+/]{43}$/);
+  expect(seen).toEqual([expect.objectContaining({ refreshHash: expect.stringMatching(/^[0-9a-f]{64}$/) })]);
+  expect(JSON.stringify(seen)).not.toContain(refreshToken);
+});
+
+test('a wrong password and an unknown name answer the same', async () => {
+  const { accounts, register, login } = await start();
+  await register();
+  const wrong = await login('ann', 'wrong').catch((error) => error);
+  const unknown = await login('nobody', 'wrong').catch((error) => error);
+  expect(wrong).toMatchObject({ code: 'unauthorized' });
+  expect(unknown.message).toBe(wrong.message);
+  await accounts.ensureSeen({ uid: 'of-a-token', role: 'user', expiresAt: 0 });
+  await expect(login('of-a-token', '')).rejects.toMatchObject({ code: 'unauthorized' });
+});
+
+test('a name is taken in any case of letters, also by a user of the app’s own tokens', async () => {
+  const { accounts, register } = await start();
+  await register('Ann');
+  await expect(register('ann')).rejects.toMatchObject({ code: 'username_taken' });
+  await accounts.ensureSeen({ uid: 'bob', role: 'user', expiresAt: 0 });
+  await expect(register('bob')).rejects.toMatchObject({ code: 'username_taken' });
+});
+
+test('closed registration is forbidden', async () => {
+  const { register } = await start({ registration: 'closed' });
+  await expect(register()).rejects.toMatchObject({ code: 'forbidden' });
+});
+
+test('a refresh token works once; used again, it ends the sign-in', async () => {
+  const { accounts, register } = await start();
+  const first = await register();
+  const ended: string[] = [];
+  accounts.onRevoked((sid) => ended.push(sid));
+
+  const second = await accounts.refresh(first.refreshToken);
+  expect(sidOf(second)).toBe(sidOf(first));
+  expect(accounts.isRevoked(sidOf(first))).toBe(false);
+
+  await expect(accounts.refresh(first.refreshToken)).rejects.toMatchObject({ code: 'unauthorized' });
+  expect(ended).toEqual([sidOf(first)]);
+  expect(accounts.isRevoked(sidOf(first))).toBe(true);
+  await expect(accounts.refresh(second.refreshToken)).rejects.toMatchObject({ code: 'unauthorized' });
+});
+
+test('a refresh token that nobody was given ends nothing', async () => {
+  const { accounts } = await start();
+  accounts.onRevoked(() => expect.fail());
+  await expect(accounts.refresh('x')).rejects.toMatchObject({ code: 'unauthorized' });
+});
+
+test('a sign-in unused for 30 days is over', async () => {
+  const { accounts, register, clock } = await start();
+  const { refreshToken } = await register();
+  await clock.advance(30 * 24 * 60 * 60_000);
+  await expect(accounts.refresh(refreshToken)).rejects.toMatchObject({ code: 'unauthorized' });
+});
+
+test('sign-out ends this sign-in alone, survives a restart, and is forgotten when its tokens have expired', async () => {
+  const { accounts, register, login, clock, deps } = await start();
+  const gone = await register();
+  const stays = await login();
+  await accounts.logout(sidOf(gone));
+  await expect(accounts.refresh(gone.refreshToken)).rejects.toMatchObject({ code: 'unauthorized' });
+  await accounts.refresh(stays.refreshToken);
+
+  const restarted = await createAccounts(deps);
+  expect([gone, stays].map(sidOf).map(restarted.isRevoked)).toEqual([true, false]);
+
+  await clock.advance(60 * 60_000 + 1);
+  const later = await createAccounts(deps);
+  expect(later.isRevoked(sidOf(gone))).toBe(false);
+  await accounts.logout(sidOf(stays));
+  expect(accounts.isRevoked(sidOf(gone))).toBe(false);
+});
+
+test('five guesses at one account from one address, then a wait', async () => {
+  const { register, login, clock } = await start();
+  await register();
+  for (let i = 0; i < 5; i++) await expect(login('ann', 'wrong')).rejects.toMatchObject({ code: 'unauthorized' });
+  await expect(login('ANN')).rejects.toMatchObject({ code: 'rate_limited', retryAfterMs: 12_000 });
+  await login('ann', PASSWORD, '192.0.2.2');
+  await clock.advance(12_000);
+  await login();
+});
+
+test('thirty sign-ins and twenty registrations from one address in a minute', async () => {
+  const { accounts } = await start();
+  const code = (attempt: Promise<unknown>) =>
+    attempt.then(
+      () => 'ok',
+      (error) => error.code,
+    );
+  const logins = await Promise.all(
+    Array.from({ length: 31 }, (_, i) => code(accounts.login({ username: `u${i}`, password: 'wrong' }, CALLER))),
+  );
+  expect(logins).toEqual([...Array(30).fill('unauthorized'), 'rate_limited']);
+  const registrations = await Promise.all(
+    Array.from({ length: 21 }, (_, i) => code(accounts.register({ username: `u${i}`, password: PASSWORD }, CALLER))),
+  );
+  expect(registrations).toEqual([...Array(20).fill('ok'), 'rate_limited']);
+});
+
+test('asks the store about a user once, and tells the user by name', async () => {
+  const { accounts, store } = await start();
+  let asked = 0;
+  const ensureUser = store.ensureUser;
+  store.ensureUser = (user) => {
+    asked++;
+    return ensureUser(user);
+  };
+  const token = { uid: 'carl', role: 'user', name: 'Carl C.', expiresAt: 0 } as const;
+  for (let i = 0; i < 3; i++) await accounts.ensureSeen(token);
+  expect(asked).toBe(1);
+  expect(await accounts.me(token)).toMatchObject({ uid: 'carl', displayName: 'Carl C.' });
+});

@@ -1,0 +1,246 @@
+import type { DownFrame, DownFrameOf } from '@gapless/protocol';
+import { ERRORS } from '@gapless/protocol/codes';
+import { type CloseCause, Connection } from './connection.ts';
+import { LiveConversation } from './conversation.ts';
+import { LiveConversationList } from './conversation-list.ts';
+import { knownCode } from './errors.ts';
+import { createHttpApi, createRequest } from './http.ts';
+import { callListener } from './observable.ts';
+import { memoryOutbox } from './outbox.ts';
+import { Positions } from './positions.ts';
+import { PresenceBoard } from './presence.ts';
+import { SendQueue } from './send-queue.ts';
+import { syncFrames } from './sync.ts';
+import type { Client, ClientEvents, ClientOptions, ConnectionState, HttpApi } from './types.ts';
+import { ulid } from './ulid.ts';
+
+/** Before a refused join, ack or read is tried again, when the server names no time. */
+const RETRY_MS = 1_000;
+
+export function createClient(options: ClientOptions): Client {
+  return new LiveClient(options);
+}
+
+/** Wires the parts together and hands each frame to whom it concerns; holds no state of its own but the listeners. */
+class LiveClient implements Client {
+  readonly http: HttpApi;
+  readonly conversations: LiveConversationList;
+  readonly #connection: Connection;
+  readonly #queue: SendQueue;
+  readonly #presence: PresenceBoard;
+  readonly #positions = new Positions<LiveConversation>((conversation) => conversation.tellPositions());
+  readonly #conversations = new Map<string, LiveConversation>();
+  readonly #listeners = new Map<keyof ClientEvents, Set<(...args: never[]) => void>>();
+  readonly #onOnline = () => this.#connection.networkChanged();
+  #userId: string | undefined;
+  #rejoinTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(options: ClientOptions) {
+    const WebSocket = options.WebSocket ?? (globalThis.WebSocket as unknown as ClientOptions['WebSocket']);
+    if (WebSocket === undefined) throw new TypeError('There is no global WebSocket here: give the class from `ws` in the options.');
+    const { getToken } = options;
+    this.http = this.#watched(createHttpApi(createRequest(options.url, options.fetch), getToken));
+    this.conversations = new LiveConversationList(this.http);
+    this.#connection = new Connection({
+      url: socketUrl(options.url),
+      device: options.device ?? ulid(),
+      getToken,
+      WebSocket,
+      onReady: (frame) => this.#onReady(frame),
+      onFrame: (frame) => this.#onFrame(frame),
+      onState: (state, reason) => this.#onState(state, reason),
+    });
+    this.#presence = new PresenceBoard((frame) => this.#connection.send(frame));
+    this.#queue = new SendQueue({
+      outbox: options.outbox ?? memoryOutbox(),
+      window: options.sendWindow ?? 1,
+      send: (frame) => this.#connection.send(frame),
+      onChange: (cid) => this.conversation(cid).onQueueChanged(),
+    });
+  }
+
+  get userId(): string | undefined {
+    return this.#userId;
+  }
+
+  get state(): ConnectionState {
+    return this.#connection.state;
+  }
+
+  get connection(): Client['connection'] {
+    return this.#connection.observable;
+  }
+
+  get presence(): Client['presence'] {
+    return this.#presence.observable;
+  }
+
+  connect(): void {
+    globalThis.addEventListener?.('online', this.#onOnline);
+    this.#connection.connect();
+  }
+
+  close(): void {
+    this.#connection.close();
+  }
+
+  on<K extends keyof ClientEvents>(event: K, listener: ClientEvents[K]): () => void {
+    let listeners = this.#listeners.get(event);
+    if (listeners === undefined) this.#listeners.set(event, (listeners = new Set()));
+    const entry = (...args: never[]) => (listener as (...args: never[]) => void)(...args);
+    listeners.add(entry);
+    return () => void listeners.delete(entry);
+  }
+
+  #emit<K extends keyof ClientEvents>(event: K, ...args: Parameters<ClientEvents[K]>): void {
+    for (const listener of [...(this.#listeners.get(event) ?? [])]) callListener(listener as (...args: unknown[]) => void, ...args);
+  }
+
+  conversation(cid: string): LiveConversation {
+    let conversation = this.#conversations.get(cid);
+    if (conversation === undefined) {
+      conversation = new LiveConversation(cid, {
+        http: this.http,
+        queue: this.#queue,
+        userId: () => this.#userId,
+        send: (frame) => this.#connection.send(frame),
+        onMessage: (message) => this.#emit('message', message),
+        onChange: (frame) => this.#emit('change', frame),
+        onActivity: (id, message) => this.conversations.onActivity(id, message),
+        onDetailChanged: (id) => this.conversations.refetch(id),
+        onRead: (id, lastRead) => this.conversations.onRead(id, lastRead),
+        positionsChanged: (changed) => this.#positions.touch(changed),
+      });
+      this.#conversations.set(cid, conversation);
+    }
+    return conversation;
+  }
+
+  watchPresence(users: readonly string[]): () => void {
+    return this.#presence.watch(users);
+  }
+
+  #onState(state: ConnectionState, reason: CloseCause | undefined): void {
+    // Between two connections, and before the first.
+    if (state !== 'online') this.#onOffline();
+    if (state === 'closed') this.#onClosed();
+    if (reason === undefined) this.#emit('state', state);
+    else this.#emit('state', state, reason);
+  }
+
+  #onOffline(): void {
+    clearTimeout(this.#rejoinTimer);
+    this.#rejoinTimer = undefined;
+    this.#queue.pause();
+    this.#positions.stop();
+    for (const conversation of this.#conversations.values()) conversation.onDisconnect();
+  }
+
+  #onClosed(): void {
+    globalThis.removeEventListener?.('online', this.#onOnline);
+    this.#queue.close();
+    this.conversations.stop();
+    for (const conversation of this.#conversations.values()) conversation.stop();
+  }
+
+  /** The order matters: joins first, so that what is sent comes back to a conversation that listens. */
+  #onReady({ userId }: DownFrameOf<'ready'>): void {
+    if (this.#userId !== userId) {
+      this.#userId = userId;
+      // Unsent messages are of this user.
+      for (const conversation of this.#conversations.values()) conversation.onQueueChanged();
+    }
+    this.#join([...this.#conversations.values()].filter(({ wanted }) => wanted));
+    this.#queue.resume();
+    this.#presence.resume();
+    for (const conversation of this.#conversations.values()) if (conversation.hasPositionsToTell) this.#positions.touch(conversation);
+    void this.conversations.reload();
+  }
+
+  #join(conversations: readonly LiveConversation[]): void {
+    for (const frame of syncFrames(conversations.map((conversation) => conversation.joinRequest()))) this.#connection.send(frame);
+  }
+
+  #onFrame(frame: DownFrame): void {
+    const conversation = 'cid' in frame ? this.#conversations.get(frame.cid) : undefined;
+    switch (frame.t) {
+      case 'joined':
+        return conversation?.onJoined(frame);
+      case 'message':
+        return conversation?.onMessage(frame);
+      case 'change':
+        return conversation?.onChangeFrame(frame);
+      case 'delivered':
+      case 'read':
+        return conversation?.onReceipt(frame);
+      case 'typing':
+        return conversation?.onTyping(frame);
+      case 'behind':
+        return conversation?.onBehind(frame);
+      case 'ack':
+        return this.#queue.onAck(frame);
+      case 'presence':
+        this.#presence.onFrame(frame);
+        return this.#emit('presence', frame);
+      case 'conversation':
+        return this.#onConversation(frame, conversation);
+      case 'error':
+        return this.#onError(frame);
+      case 'kick':
+        return this.#emit('kick', frame);
+      default:
+        // Frames of a newer server, and those the connection deals with.
+        return undefined;
+    }
+  }
+
+  #onConversation(frame: DownFrameOf<'conversation'>, conversation: LiveConversation | undefined): void {
+    this.conversations.onFrame(frame);
+    if (frame.op === 'removed') conversation?.fail('not_participant');
+    // In again: what was refused before is welcome now.
+    else if (frame.op === 'added' && conversation?.wanted && !conversation.joined) this.#join([conversation]);
+    this.#emit('conversation', frame);
+  }
+
+  #onError(frame: DownFrameOf<'error'>): void {
+    const { code, ref, retryAfterMs = RETRY_MS } = frame;
+    const known = knownCode(code);
+    const final = known !== undefined && ERRORS[known].retry === 'never';
+    const conversation = ref?.cid === undefined ? undefined : this.#conversations.get(ref.cid);
+    if (ref?.t === 'send') this.#queue.onError(frame);
+    else if (ref?.t === 'join' || ref?.t === 'sync') {
+      if (!final) this.#rejoinLater(retryAfterMs);
+      else if (conversation?.joined === false) conversation.fail(code);
+    } else if ((ref?.t === 'ack' || ref?.t === 'read') && !final && conversation !== undefined) {
+      const { t } = ref;
+      setTimeout(() => conversation.onPositionError(t), retryAfterMs);
+    } else if (ref?.t === 'presence' && !final) setTimeout(() => this.#presence.resume(), retryAfterMs);
+    this.#emit('error', frame);
+  }
+
+  /** All that are still without an answer: a refused `sync` does not say which it was about. */
+  #rejoinLater(delayMs: number): void {
+    this.#rejoinTimer ??= setTimeout(() => {
+      this.#rejoinTimer = undefined;
+      this.#join([...this.#conversations.values()].filter(({ wanted, joined }) => wanted && !joined));
+    }, delayMs);
+  }
+
+  /** What this client creates shows in its list at once. */
+  #watched(api: HttpApi): HttpApi {
+    return {
+      ...api,
+      createConversation: async (request) => {
+        const detail = await api.createConversation(request);
+        this.conversations.insert(detail);
+        return detail;
+      },
+    };
+  }
+}
+
+function socketUrl(origin: string): string {
+  const url = new URL('/ws?batch=1', origin);
+  url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
+  return url.href;
+}

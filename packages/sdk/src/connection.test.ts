@@ -1,0 +1,142 @@
+import { describe, expect, test, vi } from 'vitest';
+import { online, opened, setup, until } from './testing/setup.ts';
+import type { ConnectionState } from './types.ts';
+
+// Goal: the connection comes back by the protocol's rules. Method: a fake server that closes, stays silent or refuses.
+
+test('auth is the first frame; the token is not in the URL', async () => {
+  const { server, client } = setup();
+  client.connect();
+  await online(client);
+  expect(server.live.url).toBe('wss://chat.example.org/ws?batch=1');
+  expect(server.live.protocols).toBe('gapless.v1.json');
+  expect(server.live.received[0]).toEqual({ t: 'auth', jwt: 'token-ann', device: 'device-1' });
+  expect(client.userId).toBe('ann');
+});
+
+test('the delay doubles to 8 s, opening alone does not reset it, ready does', async () => {
+  vi.spyOn(Math, 'random').mockReturnValue(0.999);
+  const { server, client } = setup();
+  const delays: number[] = [];
+  client.on('state', (state) => {
+    if (state === 'waiting') delays.push(Math.round(client.connection.getSnapshot().retryAt! - Date.now()));
+  });
+  // Opens, and closes before `ready`.
+  server.intercept = (socket) => {
+    socket.end(1006);
+    return true;
+  };
+  client.connect();
+  await until(() => delays.length === 6);
+  expect(delays.map((ms) => Math.round(ms / 100) * 100)).toEqual([500, 1000, 2000, 4000, 8000, 8000]);
+  server.intercept = () => false;
+  await online(client);
+  server.drop();
+  await until(() => delays.length === 7);
+  expect(delays[6]).toBeLessThanOrEqual(500);
+  vi.restoreAllMocks();
+});
+
+describe('the close code decides', () => {
+  test.each([1009, 4400, 4403])('%i: closed for good', async (code) => {
+    const { server, client } = setup();
+    const states: [ConnectionState, number | undefined][] = [];
+    client.on('state', (state, reason) => states.push([state, reason?.code]));
+    client.connect();
+    await online(client);
+    server.drop(code);
+    await until(() => client.state === 'closed');
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(states).toEqual([
+      ['connecting', undefined],
+      ['online', undefined],
+      ['closed', code],
+    ]);
+  });
+
+  test.each([1001, 1006, 1013, 4408, 4409, 4429])('%i: again', async (code) => {
+    const { server, client } = setup();
+    client.connect();
+    await online(client);
+    server.drop(code);
+    await until(() => client.state !== 'online');
+    await online(client);
+    expect(server.sockets.length).toBe(2);
+  });
+
+  test('4401: a new token is asked for; the same twice is the end', async () => {
+    let token = 'token-old';
+    const { server, client } = setup({ getToken: async () => token });
+    client.connect();
+    await until(() => client.state === 'waiting');
+    token = 'token-ann';
+    await online(client);
+    server.tokens.clear();
+    server.drop(4401);
+    await until(() => client.state === 'closed');
+    expect(server.sockets.length).toBe(3);
+  });
+});
+
+test('no token: closed', async () => {
+  const { client, server } = setup({ getToken: async () => undefined });
+  client.connect();
+  await until(() => client.state === 'closed');
+  expect(server.sockets).toEqual([]);
+});
+
+test('goaway: a new connection after the time it names, without a pause', async () => {
+  const { server, client } = await opened();
+  server.tell({ t: 'goaway', reconnectInMs: 3_000 });
+  await vi.advanceTimersByTimeAsync(2_900);
+  expect(server.sockets.length).toBe(1);
+  await vi.advanceTimersByTimeAsync(200);
+  expect(server.sockets.length).toBe(2);
+  expect(client.state).toBe('online');
+});
+
+test('a silent connection is asked, then dropped; one that answers stays', async () => {
+  const { server, client } = setup();
+  client.connect();
+  await online(client);
+  await until(() => server.frames('ping').length === 2);
+  expect(server.sockets.length).toBe(1);
+  server.mute = true;
+  await until(() => client.state === 'waiting');
+  expect(server.frames('ping').length).toBe(3);
+});
+
+test('connect() while waiting tries at once', async () => {
+  const { server, client } = setup();
+  server.down = true;
+  client.connect();
+  await until(() => server.sockets.length >= 5 && client.state === 'waiting');
+  server.down = false;
+  client.connect();
+  await vi.advanceTimersByTimeAsync(0);
+  expect(client.state).toBe('online');
+});
+
+test('a token that expires is replaced on the same connection, and nothing is joined anew', async () => {
+  let token = 'token-ann';
+  const { server, client } = await opened({ getToken: async () => token });
+  const states: ConnectionState[] = [];
+  client.on('state', (state) => states.push(state));
+  token = 'token-ann-2';
+  server.tokens.set(token, 'ann');
+  server.tell({ t: 'error', code: 'token_expired', msg: '' });
+  await until(() => server.frames('auth').length === 2);
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(server.frames('auth')[1]!.jwt).toBe('token-ann-2');
+  expect([states, server.sockets.length, server.frames('join').length + server.frames('sync').length]).toEqual([[], 1, 1]);
+});
+
+test('close() is final until connect()', async () => {
+  const { server, client } = await opened();
+  client.close();
+  client.close();
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect([client.state, server.sockets.length]).toEqual(['closed', 1]);
+  client.connect();
+  await online(client);
+});

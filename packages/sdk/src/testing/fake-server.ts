@@ -1,0 +1,297 @@
+import type { DownFrame, DownFrameOf, http, UpFrame } from '@gapless/protocol';
+import type { WebSocketLike } from '../types.ts';
+
+// A fake of the server: enough of the protocol to test the client's side of it, in one process, with faults on demand.
+// It is no measure of the real one, which has end-to-end tests of its own.
+
+type LogEntry = DownFrameOf<'message'> | DownFrameOf<'change'>;
+
+export class FakeConversation {
+  readonly cid: string;
+  kind: http.Conversation['kind'] = 'group';
+  title = 'A title';
+  readonly users = new Map<string, { lastRead: number; delivered: number }>();
+  /** All changes, by rev. */
+  readonly log: LogEntry[] = [];
+  readonly messages: http.Message[] = [];
+  /** A resume from before this is answered with `reset`. */
+  oldestRev = 0;
+
+  constructor(cid: string, users: string[]) {
+    this.cid = cid;
+    for (const user of users) this.users.set(user, { lastRead: 0, delivered: 0 });
+  }
+
+  get head(): number {
+    return this.messages.length;
+  }
+
+  get rev(): number {
+    return this.log.length;
+  }
+}
+
+export class FakeServer {
+  readonly conversations = new Map<string, FakeConversation>();
+  readonly sockets: FakeSocket[] = [];
+  readonly requests: string[] = [];
+  /** Token to user; a token that is not here is refused. */
+  readonly tokens = new Map([['token-ann', 'ann']]);
+  readonly expired = new Set<string>();
+  /** Refuses to open sockets. */
+  down = false;
+  /** Opens, and says nothing. */
+  mute = false;
+  /** Looks at each frame first; true when it dealt with it. */
+  intercept: (socket: FakeSocket, frame: UpFrame) => boolean = () => false;
+  /** Looks at each down frame; gives what really goes out. */
+  onWire: (frame: DownFrame) => DownFrame[] = (frame) => [frame];
+  /** Looks at each request; a response or undefined. */
+  onRequest: (method: string, path: string) => Promise<Response> | undefined = () => undefined;
+
+  readonly WebSocket: new (url: string, protocols?: string | string[]) => WebSocketLike;
+
+  constructor() {
+    const server = this;
+    this.WebSocket = class extends FakeSocket {
+      constructor(url: string, protocols?: string | string[]) {
+        super(server, url, protocols);
+      }
+    };
+  }
+
+  /** The connection that lives. */
+  get live(): FakeSocket {
+    const socket = this.sockets.findLast(({ readyState }) => readyState === 1);
+    if (socket === undefined) throw new Error('nobody is connected');
+    return socket;
+  }
+
+  open(cid: string, users = ['ann', 'bob']): FakeConversation {
+    const conversation = new FakeConversation(cid, users);
+    this.conversations.set(cid, conversation);
+    return conversation;
+  }
+
+  /** A message of anyone, saved and fanned out. */
+  post(cid: string, from: string, text: string, mid = `${from}-${this.at(cid).head + 1}`): http.Message {
+    const conversation = this.at(cid);
+    const message = { cid, seq: conversation.head + 1, rev: conversation.rev + 1, mid, from, at: 1_000, kind: 'text', body: { text } };
+    conversation.messages.push(message);
+    this.append(conversation, { t: 'message', ...message });
+    for (const socket of this.connected())
+      if (!socket.joined.has(cid)) socket.down({ t: 'conversation', cid, op: 'changed', ...this.countsOf(conversation, socket.user!) });
+    return message;
+  }
+
+  edit(cid: string, seq: number, text: string): void {
+    const conversation = this.at(cid);
+    const message = { ...conversation.messages[seq - 1]!, rev: conversation.rev + 1, body: { text }, editedAt: 2_000 };
+    conversation.messages[seq - 1] = message;
+    this.append(conversation, { t: 'message', ...message });
+  }
+
+  change(cid: string, fields: Pick<DownFrameOf<'change'>, 'op' | 'users' | 'role' | 'title'>): void {
+    const conversation = this.at(cid);
+    if (fields.title !== undefined) conversation.title = fields.title;
+    for (const user of fields.users ?? [])
+      if (fields.op === 'participants_added') conversation.users.set(user, { lastRead: 0, delivered: 0 });
+      else conversation.users.delete(user);
+    this.append(conversation, { t: 'change', cid, rev: conversation.rev + 1, by: 'bob', at: 1_000, ...fields });
+  }
+
+  receipt(t: 'delivered' | 'read', cid: string, from: string, pos: number): void {
+    for (const socket of this.connected()) if (socket.joined.has(cid)) socket.down({ t, cid, from, pos });
+  }
+
+  /** To every connection. */
+  tell(frame: DownFrame): void {
+    for (const socket of this.connected()) socket.down(frame);
+  }
+
+  drop(code = 1006): void {
+    for (const socket of this.connected()) socket.end(code);
+  }
+
+  frames<T extends UpFrame['t']>(t: T): (UpFrame & { t: T })[] {
+    return this.sockets.flatMap(({ received }) => received).filter((frame): frame is UpFrame & { t: T } => frame.t === t);
+  }
+
+  private append(conversation: FakeConversation, entry: LogEntry): void {
+    conversation.log.push(entry);
+    for (const socket of this.connected()) if (socket.joined.has(conversation.cid)) socket.down(entry);
+  }
+
+  private connected(): FakeSocket[] {
+    return this.sockets.filter(({ readyState, user }) => readyState === 1 && user !== undefined);
+  }
+
+  at(cid: string): FakeConversation {
+    return this.conversations.get(cid)!;
+  }
+
+  countsOf(conversation: FakeConversation, user: string): { head: number; unread: number } {
+    return { head: conversation.head, unread: Math.max(0, conversation.head - (conversation.users.get(user)?.lastRead ?? 0)) };
+  }
+
+  receive(socket: FakeSocket, frame: UpFrame): void {
+    if (this.mute || this.intercept(socket, frame)) return;
+    switch (frame.t) {
+      case 'auth':
+        return this.auth(socket, frame.jwt);
+      case 'join':
+        return this.join(socket, frame, 'join');
+      case 'sync':
+        for (const wanted of frame.convs) this.join(socket, wanted, 'sync');
+        return;
+      case 'leave':
+        socket.joined.delete(frame.cid);
+        return;
+      case 'send': {
+        const known = this.at(frame.cid).messages.find(({ mid, from }) => mid === frame.mid && from === socket.user);
+        const { seq, at, rev } = known ?? this.post(frame.cid, socket.user!, String(frame.body.text), frame.mid);
+        const dup = known === undefined ? {} : { dup: true as const };
+        return socket.down({ t: 'ack', cid: frame.cid, mid: frame.mid, pos: seq, rev, stage: 'saved', at, ...dup });
+      }
+      case 'read':
+        this.at(frame.cid).users.get(socket.user!)!.lastRead = frame.pos;
+        return;
+      case 'ping':
+        return socket.down({ t: 'pong', serverTs: 0 });
+      default:
+        return;
+    }
+  }
+
+  private auth(socket: FakeSocket, token: string): void {
+    const user = this.tokens.get(token);
+    if (user === undefined) {
+      socket.down({ t: 'error', code: 'unauthorized', msg: 'no' });
+      return socket.end(4401);
+    }
+    socket.user = user;
+    socket.down({ t: 'ready', userId: user, device: 'd', conn: `c${this.sockets.length}`, serverTs: 0, heartbeatMs: 15_000, features: [] });
+  }
+
+  private join(socket: FakeSocket, { cid, rev }: { cid: string; rev?: number }, t: string): void {
+    const conversation = this.conversations.get(cid);
+    const place = conversation?.users.get(socket.user!);
+    if (conversation === undefined || place === undefined)
+      return socket.down({ t: 'error', code: 'not_participant', msg: 'no', ref: { t, cid } });
+    const reset = rev !== undefined && (rev > conversation.rev || rev < conversation.oldestRev);
+    const { head, rev: at } = conversation;
+    socket.joined.add(cid);
+    socket.down({ t: 'joined', cid, head, rev: at, lastRead: place.lastRead, ...(reset ? { reset: true as const } : {}) });
+    if (rev !== undefined && !reset) for (const entry of conversation.log.slice(rev)) socket.down(entry);
+  }
+
+  readonly fetch = (async (input: string, init: RequestInit = {}) => {
+    const { pathname, searchParams } = new URL(input);
+    const method = init.method ?? 'GET';
+    this.requests.push(`${method} ${pathname}`);
+    const own = this.onRequest(method, pathname);
+    if (own !== undefined) return own;
+    const token = new Headers(init.headers).get('authorization')?.slice(7) ?? '';
+    if (this.expired.has(token)) return problem(401, 'token_expired');
+    const user = this.tokens.get(token);
+    if (user === undefined) return problem(401, 'unauthorized');
+    if (this.down) throw new TypeError('fetch failed');
+    const [, , resource, cid, rest] = pathname.split('/');
+    if (resource !== 'conversations') return problem(404, 'not_found');
+    if (cid === undefined) {
+      const mine = [...this.conversations.values()].filter(({ users }) => users.has(user));
+      return json({ items: mine.map((conversation) => summaryOf(conversation, user)) });
+    }
+    const conversation = this.conversations.get(cid);
+    if (!conversation?.users.has(user)) return problem(403, 'not_participant');
+    if (rest === undefined) return json({ ...summaryOf(conversation, user), participants: participantsOf(conversation) });
+    const before = Number(searchParams.get('before') ?? Number.POSITIVE_INFINITY);
+    const items = conversation.messages.filter(({ seq }) => seq < before).slice(-Number(searchParams.get('limit') ?? 50));
+    return json({ items, head: conversation.head });
+  }) as typeof fetch;
+}
+
+export class FakeSocket implements WebSocketLike {
+  readyState = 0;
+  readonly joined = new Set<string>();
+  readonly received: UpFrame[] = [];
+  user: string | undefined;
+  onopen: WebSocketLike['onopen'] = null;
+  onmessage: WebSocketLike['onmessage'] = null;
+  onclose: WebSocketLike['onclose'] = null;
+  onerror: WebSocketLike['onerror'] = null;
+  readonly url: string;
+  readonly protocols: string | string[] | undefined;
+  readonly #server: FakeServer;
+
+  constructor(server: FakeServer, url: string, protocols?: string | string[]) {
+    this.#server = server;
+    this.url = url;
+    this.protocols = protocols;
+    server.sockets.push(this);
+    queueMicrotask(() => {
+      if (this.readyState !== 0) return;
+      if (server.down) return this.end(1006);
+      this.readyState = 1;
+      this.onopen?.({});
+    });
+  }
+
+  send(data: string): void {
+    const frame = JSON.parse(data) as UpFrame;
+    this.received.push(frame);
+    queueMicrotask(() => {
+      if (this.readyState === 1) this.#server.receive(this, frame);
+    });
+  }
+
+  /** In order, as far as the connection lives by then. */
+  down(frame: DownFrame): void {
+    const text = JSON.stringify(this.#server.onWire(frame));
+    queueMicrotask(() => {
+      if (this.readyState === 1) this.onmessage?.({ data: text });
+    });
+  }
+
+  end(code: number): void {
+    queueMicrotask(() => {
+      this.readyState = 3;
+      this.onclose?.({ code, reason: '' });
+    });
+  }
+
+  close(): void {
+    this.readyState = 3;
+  }
+}
+
+export function json(value: unknown, status = 200): Response {
+  return new Response(JSON.stringify(value), { status });
+}
+
+export function problem(status: number, code: string): Response {
+  return json({ type: 'about:blank', title: code, status, code, requestId: 'r' }, status);
+}
+
+function summaryOf(conversation: FakeConversation, user: string): http.Conversation {
+  const { cid, kind, title, head, rev, users, messages } = conversation;
+  const lastRead = users.get(user)!.lastRead;
+  const last = messages.at(-1);
+  return {
+    cid,
+    kind,
+    title,
+    head,
+    rev,
+    lastRead,
+    unread: Math.max(0, head - lastRead),
+    createdAt: 0,
+    updatedAt: last?.at ?? 0,
+    participantCount: users.size,
+    ...(last === undefined ? {} : { lastMessage: last }),
+  };
+}
+
+function participantsOf({ users }: FakeConversation): http.Participant[] {
+  return [...users].map(([userId, { lastRead }]) => ({ userId, displayName: userId, role: 'member', joinedAt: 0, lastRead }));
+}

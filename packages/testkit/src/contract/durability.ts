@@ -1,0 +1,61 @@
+import type { Store } from '@gapless/core';
+import { expect } from 'vitest';
+import { add, all, create, delivered, dm, one, place, range, read, send, settings, T0 } from './commands.ts';
+import type { Cases } from './contract.ts';
+
+/** Cases of a store that outlives its process. */
+export function durabilityCases(reopen: (() => Promise<Store>) | undefined): Cases<Store> {
+  return {
+    async 'reopening keeps everything'(store) {
+      await fill(store);
+      const before = await everything(store);
+      await store.close();
+      const again = await reopen!();
+      try {
+        expect(await everything(again)).toEqual(before);
+        expect(place(await one(again, send('c1', 'm3', 'ann')))).toEqual({ seq: 3, rev: 3, dup: true });
+        expect(await one(again, send('c1', 'm3', 'bob'))).toMatchObject({ ok: false, code: 'mid_conflict' });
+        expect(await one(again, dm('d2', 'bob', 'ann'))).toMatchObject({ cid: 'd1', created: false });
+        expect(place(await one(again, send('c1', 'next', 'ann')))).toEqual({ seq: 101, rev: 103, dup: false });
+        expect(await again.rotateSession({ refreshHash: 't0', nextHash: 't9', at: T0, expiresAt: T0 + 9 })).toMatchObject({
+          result: 'reused',
+        });
+      } finally {
+        await again.close();
+      }
+    },
+
+    async 'after close everything is refused, and closing again is nothing'(store) {
+      await all(store, create('c1', ['ann']));
+      await store.close();
+      await store.close();
+      await expect(store.commit([send('c1', 'm1', 'ann')])).rejects.toMatchObject({ code: 'store_unavailable' });
+      await expect(store.conversation('c1')).rejects.toMatchObject({ code: 'store_unavailable' });
+    },
+  };
+}
+
+async function fill(store: Store): Promise<void> {
+  await all(store, create('c1', ['ann', 'bob'], { title: 'Plans' }), dm('d1', 'ann', 'bob'));
+  await all(store, ...range(100).map((i) => send('c1', `m${i}`, 'ann', { at: T0 + i })), read('c1', 'bob', 40));
+  await all(store, add('c1', ['cid']), settings('c1', 'Other plans'), delivered('c1', 'cid', 'phone', 7));
+  await store.createAccount({ uid: 'Dan', displayName: 'Dan', passwordHash: 'hash', at: T0 });
+  await store.createSession({ sid: 's1', uid: 'Dan', createdAt: T0, expiresAt: T0 + 1_000, refreshHash: 't0' });
+  await store.rotateSession({ refreshHash: 't0', nextHash: 't1', at: T0, expiresAt: T0 + 1_000 });
+  await store.createSession({ sid: 's2', uid: 'Dan', createdAt: T0, expiresAt: T0 + 1_000, refreshHash: 'u0' });
+  await store.revokeSession('s2', T0 + 1);
+}
+
+async function everything(store: Store): Promise<unknown> {
+  return {
+    conversation: await store.conversation('c1'),
+    messages: await store.messages('c1', { after: 0, limit: 1_000 }),
+    changes: await store.changes('c1', { after: 0, limit: 1_000 }),
+    participants: await store.participants('c1'),
+    positions: await store.positions('c1'),
+    lists: await Promise.all(['ann', 'bob', 'cid'].map((uid) => store.conversationsOf(uid, { limit: 10 }))),
+    users: await store.users(['ann', 'bob', 'cid', 'Dan']),
+    credentials: await store.credentials('dan'),
+    revoked: await store.revokedSessions(0),
+  };
+}
