@@ -27,7 +27,7 @@ function readOne(
     return setting.parse(text);
   } catch (error) {
     const shown = setting.secret ? 'the given value' : `"${text}"`;
-    throw new ConfigError(`${source}: ${shown} is not ${(error as Error).message}`);
+    throw new ConfigError(`${source}: ${shown} is wrong; it must be ${(error as Error).message}`);
   }
 }
 

@@ -10,6 +10,7 @@ import { type Committed, createAccounts, createChat, Directory, type Store, Writ
 import { GATEWAY_LIMITS, Gateway, serveWebSocket } from '@gapless/gateway';
 import { systemClock } from '@gapless/kit';
 import type { Logger } from 'pino';
+import { ConfigError } from './config.ts';
 import { createMetrics } from './metrics.ts';
 import { Sampling } from './sampling.ts';
 import { openSecret } from './secret.ts';
@@ -149,12 +150,17 @@ export async function startServer(config: Config, log: Logger, onFatal: (error: 
   };
 }
 
-function openStore(config: Config, onFatal: (error: unknown) => void): Promise<Store> | Store {
+/** @throws ConfigError when the data folder cannot be used: it is another server's, newer than this code, or not writable */
+async function openStore(config: Config, onFatal: (error: unknown) => void): Promise<Store> {
   switch (config.store) {
     case 'memory':
       return openMemoryStore();
     case 'sqlite':
-      mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
-      return openSqliteStore({ path: join(config.dataDir, 'gapless.db'), onFatal });
+      try {
+        mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
+        return await openSqliteStore({ path: join(config.dataDir, 'gapless.db'), onFatal });
+      } catch (error) {
+        throw new ConfigError(`${config.dataDir}: ${(error as Error).message}`, { cause: error });
+      }
   }
 }

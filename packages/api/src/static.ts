@@ -21,6 +21,7 @@ export async function serveWebApp(app: FastifyInstance, webRoot: string): Promis
   await app.register(fastifyStatic, {
     root: webRoot,
     cacheControl: false,
+    dotfiles: 'ignore',
     // Built assets carry a hash of their content in their name; all else keeps its name and is asked for again.
     setHeaders: (reply, path) => {
       reply.header('cache-control', path.startsWith(assets) ? 'public, max-age=31536000, immutable' : 'no-cache');

@@ -3,6 +3,7 @@ import { FakeClock } from '@gapless/testkit';
 import { expect, test } from 'vitest';
 import { type AccountsDeps, createAccounts } from './accounts.ts';
 import type { TokenSigner } from './auth.ts';
+import { ChatError } from './errors.ts';
 
 // Goal: sign-ins end when they must, and guessing is slow. Method: the memory store, a clock that stands still, tokens in the clear.
 
@@ -127,21 +128,45 @@ test('five guesses at one account from one address, then a wait', async () => {
   await login();
 });
 
-test('thirty sign-ins and twenty registrations from one address in a minute', async () => {
-  const { accounts } = await start();
-  const code = (attempt: Promise<unknown>) =>
-    attempt.then(
-      () => 'ok',
-      (error) => error.code,
-    );
-  const logins = await Promise.all(
-    Array.from({ length: 31 }, (_, i) => code(accounts.login({ username: `u${i}`, password: 'wrong' }, CALLER))),
-  );
-  expect(logins).toEqual([...Array(30).fill('unauthorized'), 'rate_limited']);
-  const registrations = await Promise.all(
-    Array.from({ length: 21 }, (_, i) => code(accounts.register({ username: `u${i}`, password: PASSWORD }, CALLER))),
-  );
-  expect(registrations).toEqual([...Array(20).fill('ok'), 'rate_limited']);
+test('who signs in starts anew: the limit is for guesses', async () => {
+  const { register, login } = await start();
+  await register();
+  for (let i = 0; i < 7; i++) await login();
+  for (let i = 0; i < 4; i++) await expect(login('ann', 'wrong')).rejects.toMatchObject({ code: 'unauthorized' });
+  await login();
+  await expect(login('ann', 'wrong')).rejects.toMatchObject({ code: 'unauthorized' });
+});
+
+test('a refresh whose answer could not be decorated still gives its token', async () => {
+  const { accounts, register, store } = await start();
+  const { refreshToken } = await register();
+  store.users = () => Promise.reject(new ChatError('store_unavailable'));
+  const { refreshToken: next } = await accounts.refresh(refreshToken);
+  expect(JSON.parse((await accounts.refresh(next)).accessToken)).toMatchObject({ uid: 'ann', name: 'ann' });
+});
+
+test('the sign-out of a sid that is not ours lasts as long as its token', async () => {
+  const { accounts, clock } = await start();
+  await accounts.logout('theirs', clock.now() + 24 * 60 * 60_000);
+  await clock.advance(23 * 60 * 60_000);
+  await accounts.logout('other');
+  expect(accounts.isRevoked('theirs')).toBe(true);
+  await clock.advance(2 * 60 * 60_000);
+  await accounts.logout('another');
+  expect(accounts.isRevoked('theirs')).toBe(false);
+});
+
+test('300 sign-ins and 200 registrations from one address, then a wait', async () => {
+  const { accounts, store } = await start();
+  store.credentials = store.createAccount = () => Promise.reject(new ChatError('store_unavailable'));
+  const outcomes = async (count: number, attempt: (i: number) => Promise<unknown>) => {
+    const errors = await Promise.all(Array.from({ length: count }, (_, i) => attempt(i).catch((error) => error)));
+    return Map.groupBy(errors, (error) => error.code);
+  };
+  const login = (i: number) => accounts.login({ username: `u${i}`, password: 'wrong' }, { ip: `2001:db8:0:7::${i}` });
+  expect((await outcomes(303, login)).get('rate_limited')).toHaveLength(3);
+  const register = (i: number) => accounts.register({ username: `u${i}`, password: PASSWORD }, CALLER);
+  expect((await outcomes(202, register)).get('rate_limited')).toHaveLength(2);
 });
 
 test('asks the store about a user once, and tells the user by name', async () => {

@@ -6,7 +6,7 @@ import type { UserRecord } from './model.ts';
 import { PasswordHasher } from './password.ts';
 import type { AccountStore } from './ports/store.ts';
 import { Revocations } from './revocations.ts';
-import { Throttle } from './throttle.ts';
+import { addressBlock, Throttle } from './throttle.ts';
 
 export interface AccountsDeps {
   store: AccountStore;
@@ -40,8 +40,11 @@ export interface Accounts {
   login(credentials: { username: string; password: string }, caller: Caller): Promise<SignedIn>;
   /** Each refresh token works once; one that comes again signs its whole sign-in out. @throws ChatError unauthorized */
   refresh(refreshToken: string): Promise<SignedIn>;
-  /** Ends a sign-in: its refresh token is void, its access tokens are refused from now on. */
-  logout(sid: string): Promise<void>;
+  /**
+   * Ends a sign-in: its refresh token is void, its access tokens are refused from now on. `tokenExpiresAt`: of the token that asks for it.
+   * Of a sid that the app's backend gave out nothing is stored: it is refused until the token expires or this process restarts.
+   */
+  logout(sid: string, tokenExpiresAt?: number): Promise<void>;
   /** The token's user, created if it was never seen. */
   me(token: VerifiedToken): Promise<UserRecord>;
   isRevoked(sid: string): boolean;
@@ -61,9 +64,11 @@ const REFRESH_BYTES = 32;
 /** The longest access token the protocol knows: one made before the setting was lowered is not forgotten early. */
 const ACCESS_TTL_MAX_MS = 60 * MINUTE_MS;
 
+/** Guesses: a sign-in that succeeds starts it anew. */
 const LOGIN_PER_USER = { attempts: 5, windowMs: MINUTE_MS };
-const LOGIN_PER_IP = { attempts: 30, windowMs: MINUTE_MS };
-const REGISTER_PER_IP = { attempts: 20, windowMs: MINUTE_MS };
+/** Room for an office behind one address in the morning; 30 a minute for one that goes on. */
+const LOGIN_PER_IP = { attempts: 300, windowMs: 10 * MINUTE_MS };
+const REGISTER_PER_IP = { attempts: 200, windowMs: 10 * MINUTE_MS };
 
 /** Users known to exist, by id; the oldest is asked for again. */
 const SEEN_MAX = 50_000;
@@ -105,7 +110,7 @@ export async function createAccounts({ store, tokens, clock, accessTtlMs, regist
   return {
     async register({ username, password, displayName = username }, { ip }) {
       if (registration === 'closed') throw new ChatError('forbidden', { say: 'Registration is closed.' });
-      if (rateLimits) registerPerIp.take(ip, clock.now());
+      if (rateLimits) registerPerIp.take(addressBlock(ip), clock.now());
       const passwordHash = await hasher.hash(password);
       const made = await store.createAccount({ uid: username, displayName, passwordHash, at: clock.now() });
       if (!made) throw new ChatError('username_taken');
@@ -113,13 +118,15 @@ export async function createAccounts({ store, tokens, clock, accessTtlMs, regist
     },
 
     async login({ username, password }, { ip }) {
+      const guess = `${addressBlock(ip)} ${username.toLowerCase()}`;
       if (rateLimits) {
-        loginPerIp.take(ip, clock.now());
-        loginPerUser.take(`${ip} ${username.toLowerCase()}`, clock.now());
+        loginPerIp.take(addressBlock(ip), clock.now());
+        loginPerUser.take(guess, clock.now());
       }
       const credentials = await store.credentials(username);
       const good = await hasher.verify(password, credentials?.passwordHash);
       if (credentials === undefined || !good) throw new ChatError('unauthorized', { say: 'Wrong user name or password.' });
+      loginPerUser.forget(guess);
       return signIn(credentials.uid, await displayNameOf(credentials.uid));
     },
 
@@ -135,12 +142,14 @@ export async function createAccounts({ store, tokens, clock, accessTtlMs, regist
       if (rotation.result === 'reused') revocations.add(rotation.session.sid, at);
       if (rotation.result !== 'ok') throw new ChatError('unauthorized', { say: 'Sign in again.' });
       const { sid, uid } = rotation.session;
-      return signedIn({ uid, sid, name: await displayNameOf(uid), refreshToken: next });
+      // The old token is spent: failing now would make the client's next try look like reuse.
+      const name = await displayNameOf(uid).catch(() => uid);
+      return signedIn({ uid, sid, name, refreshToken: next });
     },
 
-    async logout(sid) {
+    async logout(sid, tokenExpiresAt) {
       await store.revokeSession(sid, clock.now());
-      revocations.add(sid, clock.now());
+      revocations.add(sid, clock.now(), tokenExpiresAt);
     },
 
     me: ensureUser,

@@ -1,12 +1,16 @@
+/** Looking through all entries is not for every sign-out. */
+const SWEEP_MS = 60_000;
+
 /**
  * Sign-ins whose access tokens are still of age but no longer good.
  * An entry leaves when every token of its sign-in has expired, so the set is bounded by the sign-outs of that time.
  */
 export class Revocations {
-  /** sid to the time it may be forgotten, which ascends in the order of the map. */
+  /** sid to the time it may be forgotten. */
   readonly #until = new Map<string, number>();
   readonly #listeners = new Set<(sid: string) => void>();
   readonly #keepMs: number;
+  #sweptAt = 0;
 
   constructor({ keepMs }: { keepMs: number }) {
     this.#keepMs = keepMs;
@@ -20,10 +24,10 @@ export class Revocations {
     return this.#until.has(sid);
   }
 
-  add(sid: string, nowMs: number): void {
-    this.#prune(nowMs);
-    this.#until.delete(sid);
-    this.#until.set(sid, nowMs + this.#keepMs);
+  /** `untilMs`: when a token of this sign-in expires that may outlive our own. */
+  add(sid: string, nowMs: number, untilMs = 0): void {
+    this.#sweep(nowMs);
+    this.#until.set(sid, Math.max(this.#until.get(sid) ?? 0, nowMs + this.#keepMs, untilMs));
     for (const listener of this.#listeners) listener(sid);
   }
 
@@ -32,10 +36,9 @@ export class Revocations {
     return () => this.#listeners.delete(listener);
   }
 
-  #prune(nowMs: number): void {
-    for (const [sid, until] of this.#until) {
-      if (until > nowMs) return;
-      this.#until.delete(sid);
-    }
+  #sweep(nowMs: number): void {
+    if (nowMs - this.#sweptAt < SWEEP_MS) return;
+    this.#sweptAt = nowMs;
+    for (const [sid, until] of this.#until) if (until <= nowMs) this.#until.delete(sid);
   }
 }

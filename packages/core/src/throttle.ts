@@ -35,4 +35,25 @@ export class Throttle {
     const retryAfterMs = bucket.take(nowMs);
     if (retryAfterMs > 0) throw new ChatError('rate_limited', { retryAfterMs });
   }
+
+  /** The key starts anew. */
+  forget(key: string): void {
+    this.#buckets.delete(key);
+  }
+}
+
+/** What one sender of requests surely is: an IPv4 address, or the /64 that an IPv6 host chooses its addresses from. */
+export function addressBlock(ip: string): string {
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(ip);
+  if (mapped !== null) return mapped[1]!;
+  if (!ip.includes(':')) return ip;
+  const [left = '', right] = ip.split('%', 1)[0]!.split('::');
+  const groups = left === '' ? [] : left.split(':');
+  const after = right === undefined || right === '' ? 0 : right.split(':').length;
+  while (right !== undefined && groups.length < Math.min(4, 8 - after)) groups.push('0');
+  if (right !== undefined && groups.length < 4) groups.push(...right.split(':'));
+  return groups
+    .slice(0, 4)
+    .map((group) => Number.parseInt(group, 16).toString(16))
+    .join(':');
 }

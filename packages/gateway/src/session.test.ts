@@ -1,3 +1,4 @@
+import { ChatError } from '@gapless/core';
 import {
   AUTH_TIMEOUT_MS,
   BODY_MAX_BYTES,
@@ -49,6 +50,15 @@ describe('authentication', () => {
     const client = open();
     await clock.advance(AUTH_TIMEOUT_MS + 1_000);
     expect(codes(client)).toEqual(['unauthorized']);
+    expect(client.transport.closedWith).toBe(4401);
+  });
+
+  test('when auth fails for the server’s reasons, the frames behind it end too', async () => {
+    const { open, token, store } = await startGateway();
+    store.ensureUser = () => Promise.reject(new ChatError('server_busy', { retryAfterMs: 1_000 }));
+    const client = open();
+    await Promise.all([client.send({ t: 'auth', jwt: token('ada') }), client.send({ t: 'ping' })]);
+    expect(codes(client)).toEqual(['server_busy', 'unauthorized']);
     expect(client.transport.closedWith).toBe(4401);
   });
 

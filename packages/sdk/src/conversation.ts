@@ -178,6 +178,7 @@ export class LiveConversation implements Conversation {
     const accepted = this.#timeline.accept(frame);
     if (accepted === 'gap') return this.#restart();
     if (accepted === 'new') this.#onNew(frame);
+    this.#prune();
     if (this.#timeline.loaded && accepted !== 'known') this.#host.onActivity(this.cid, frame);
     this.#emitNew();
     this.#host.positionsChanged(this);

@@ -16,6 +16,9 @@ export interface VerifierOptions {
 /** Larger tokens are refused unread. */
 const TOKEN_MAX_BYTES = 8_192;
 
+/** Strict base64url: the decoder beneath would also take padding and other alphabets, one token in many spellings. */
+const TOKEN_SHAPE = /^[\w-]+\.[\w-]+\.[\w-]+$/;
+
 const PUBLIC_KEY_ALGORITHMS: readonly string[] = ['RS256', 'ES256', 'EdDSA'];
 
 /** Header fields that name or carry a key, or change what is signed: the sender must not choose either. */
@@ -40,7 +43,7 @@ export function createTokenVerifier({ secret, jwksUrl, clock, isRevoked }: Verif
 
   return {
     async verify(token): Promise<VerifiedToken> {
-      if (token.length > TOKEN_MAX_BYTES) throw new ChatError('unauthorized');
+      if (token.length > TOKEN_MAX_BYTES || !TOKEN_SHAPE.test(token)) throw new ChatError('unauthorized');
       const { payload } = await checkSignature(token).catch((cause: unknown) => {
         throw new ChatError('unauthorized', { cause });
       });

@@ -5,7 +5,7 @@ import { FakeServer } from './fake-server.ts';
 
 /** Advances the fake clock step by step until it is so. */
 export async function until(fact: () => boolean, what = fact.toString()): Promise<void> {
-  for (let steps = 0; steps < 5_000; steps++) {
+  for (let steps = 0; steps < 20_000; steps++) {
     if (fact()) return;
     await vi.advanceTimersByTimeAsync(10);
   }

@@ -7,8 +7,8 @@ export const UIDS = ['ann', 'bob', 'cid', 'Ann'];
 export const CIDS = ['g0', 'g1', 'g2', 'd0', 'd1'];
 
 const uid = fc.constantFrom(...UIDS);
-const cid = fc.constantFrom(...CIDS);
-const group = fc.constantFrom('g0', 'g1', 'g2');
+const cid = fc.constantFrom('g0', 'g0', ...CIDS);
+const group = fc.constantFrom('g0', 'g0', 'g1', 'g2');
 const at = fc.integer({ min: 1_000, max: 1_005 });
 const pos = fc.integer({ min: 0, max: 12 });
 const maybe = <T>(value: fc.Arbitrary<T>, freq = 2) => fc.option(value, { nil: undefined, freq });
@@ -52,6 +52,20 @@ const add = fc.record({
   createUsers: fc.boolean(),
 });
 
+/** So that there is something to send to from the start. */
+const FIRST = [
+  { op: 'create', cid: '', kind: 'group', by: 'ann', at: 1_000, createUsers: true, participants: [{ uid: 'ann', role: 'owner' }] },
+  {
+    op: 'create',
+    cid: '',
+    kind: 'dm',
+    by: 'ann',
+    at: 1_000,
+    createUsers: true,
+    participants: ['ann', 'bob'].map((each) => ({ uid: each, role: 'owner' })),
+  },
+];
+
 const command = fc.oneof(
   { weight: 8, arbitrary: send },
   { weight: 3, arbitrary: create },
@@ -62,16 +76,18 @@ const command = fc.oneof(
   { weight: 2, arbitrary: fc.record({ op: fc.constant('delivered'), cid, uid, did: fc.constantFrom('phone', 'laptop'), pos }) },
 );
 
+type Draft = { readonly op: string; readonly cid: string; readonly kind?: string };
+
 /** Batches of commands. The n-th creation of a kind makes its n-th conversation, and the port knows no undefined properties. */
 export const script: fc.Arbitrary<Command[][]> = fc
-  .array(fc.array(command, { minLength: 1, maxLength: 12 }), { minLength: 1, maxLength: 6 })
+  .array(fc.array(command, { minLength: 1, maxLength: 20 }), { minLength: 1, maxLength: 6 })
   .map((batches) => {
     const made = { g: 0, d: 0 };
-    const named = (item: (typeof batches)[number][number]) => {
-      const letter = 'kind' in item && item.kind === 'dm' ? 'd' : 'g';
-      return item.op === 'create' ? { ...item, cid: `${letter}${made[letter]++}` } : item;
+    const named = (draft: Draft): Draft => {
+      const letter = draft.kind === 'dm' ? 'd' : 'g';
+      return draft.op === 'create' ? { ...draft, cid: `${letter}${made[letter]++}` } : draft;
     };
-    return batches.map((batch) => batch.map((item) => JSON.parse(JSON.stringify(named(item))) as Command));
+    return [FIRST, ...batches].map((batch) => batch.map((draft) => JSON.parse(JSON.stringify(named(draft))) as Command));
   });
 
 /** The same commands about other users and conversations. */

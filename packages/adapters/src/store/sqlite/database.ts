@@ -20,6 +20,17 @@ export function openDatabase(path: string, role: 'writer' | 'reader'): DatabaseS
   return db;
 }
 
+/**
+ * Keeps the other connections from being the last one, which writes and fsyncs the log into the file when it closes, also on
+ * process.exit: after a failed fsync that must not be. Close it to let them.
+ */
+export function holdOpen(path: string): DatabaseSync {
+  const db = new DatabaseSync(path, { readOnly: true, timeout: BUSY_TIMEOUT_MS });
+  // The first read takes the lock that stays until the connection closes.
+  db.prepare('SELECT 1 FROM sqlite_schema').get();
+  return db;
+}
+
 /** Messages are nobody's business on this machine but the server's. */
 function createPrivate(path: string): void {
   closeSync(openSync(path, 'a', 0o600));

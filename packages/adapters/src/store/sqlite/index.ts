@@ -1,5 +1,5 @@
 import { ChatError, type Command, type Outcome, type SendCommand, type Store } from '@gapless/core';
-import { isRolledBack } from './database.ts';
+import { holdOpen, isRolledBack } from './database.ts';
 import { lockDatabase } from './lock.ts';
 import { WorkerClient } from './worker-client.ts';
 
@@ -33,13 +33,15 @@ export async function openSqliteStore({ path, onFatal }: SqliteOptions): Promise
   let opened = false;
   const writer = new WorkerClient({ path, role: 'writer' }, (error) => opened && fail(error));
   try {
-    // The writer migrates before it answers.
-    await writer.call('check', Date.now());
+    // The writer migrates before it answers. A full disk is no reason not to start: reads work.
+    await writer.call('ready');
   } catch (error) {
+    await writer.call('close').catch(() => {});
     unlock();
     throw error;
   }
   opened = true;
+  const held = holdOpen(path);
   const reader = new WorkerClient({ path, role: 'reader' }, fail);
 
   async function write<T>(method: string, ...args: readonly unknown[]): Promise<T> {
@@ -67,7 +69,10 @@ export async function openSqliteStore({ path, onFatal }: SqliteOptions): Promise
     async close() {
       if (closing) return;
       closing = true;
-      await Promise.allSettled([writer.call('close'), reader.call('close')]);
+      // The writer last: who closes last brings the log into the file, and a reader may not. After a failure nobody may.
+      await reader.call('close').catch(() => {});
+      if (fatal === undefined) held.close();
+      await writer.call('close').catch(() => {});
       unlock();
     },
 

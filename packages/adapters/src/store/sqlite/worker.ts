@@ -62,7 +62,7 @@ function writerMethods(): Methods {
         }),
     ]),
   );
-  return { ...inTransaction, commit } as Methods;
+  return { ...inTransaction, commit, ready() {} } as Methods;
 }
 
 /** Leaves no transaction open behind a failure. A rollback that fails itself is the first error's affair. */

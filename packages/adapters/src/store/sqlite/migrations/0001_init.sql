@@ -96,6 +96,7 @@ CREATE INDEX refresh_token_session ON refresh_token (sid);
 
 -- One row, written to find out whether writing works.
 CREATE TABLE health (
-  id INTEGER PRIMARY KEY CHECK (id = 1),
-  at INTEGER NOT NULL
+  id   INTEGER PRIMARY KEY CHECK (id = 1),
+  at   INTEGER NOT NULL,
+  room BLOB    NOT NULL                  -- zeros, as many as must have room
 );
