@@ -16,10 +16,16 @@ export interface StartOptions {
   rateLimits?: boolean;
   webRoot?: string;
   readiness?: Readiness;
+  trustProxy?: boolean;
 }
 
 /** The API over the memory store, without a socket. */
-export async function startApi({ rateLimits = false, webRoot = '/nowhere', readiness = { ok: true, checks: {} } }: StartOptions = {}) {
+export async function startApi({
+  rateLimits = false,
+  webRoot = '/nowhere',
+  readiness = { ok: true, checks: {} },
+  trustProxy = false,
+}: StartOptions = {}) {
   const clock = new FakeClock();
   const store: Store = openMemoryStore();
   const directory = new Directory(store);
@@ -39,7 +45,7 @@ export async function startApi({ rateLimits = false, webRoot = '/nowhere', readi
     metricsText: async () => ({ contentType: 'text/plain; version=0.0.4; charset=utf-8', body: 'up 1\n' }),
     webRoot,
     logger: log.logger,
-    trustProxy: false,
+    trustProxy,
     logSampling: { get: () => rules, set: (next) => (rules = next) },
   });
 

@@ -70,6 +70,17 @@ describe('accounts', () => {
     expect(refused.headers['retry-after']).toBe('12');
   });
 
+  test('behind a proxy the client cannot choose its address', async () => {
+    const { app } = await startApi({ rateLimits: true, trustProxy: true });
+    const guess = async (forwarded: string) => {
+      const payload = { username: 'ann', password: 'wrong' };
+      return (await app.inject({ method: 'POST', url: '/v1/auth/login', payload, headers: { 'x-forwarded-for': forwarded } })).statusCode;
+    };
+    for (let i = 0; i < 5; i++) expect(await guess(`198.51.100.${i}, 192.0.2.1`)).toBe(401);
+    expect(await guess('198.51.100.9, 192.0.2.1')).toBe(429);
+    expect(await guess('192.0.2.2')).toBe(401);
+  });
+
   test('a taken name', async () => {
     const { call, signUp } = await startApi();
     await signUp('ann');

@@ -1,4 +1,4 @@
-import { connect } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { ChatError } from '@gapless/core';
 import { describe, expect, test } from 'vitest';
 import { startApi } from './api.test-util.ts';
@@ -181,7 +181,7 @@ test('successes are not logged', async () => {
 test('bytes that are no HTTP', async () => {
   const { app } = await startApi();
   await app.listen({ host: '127.0.0.1', port: 0 });
-  const { port } = app.addresses()[0]!;
+  const { port } = app.server.address() as AddressInfo;
   const answer = await new Promise<string>((resolve) => {
     let text = '';
     const socket = connect(port, '127.0.0.1', () => socket.write('NONSENSE\r\n\r\n'));

@@ -43,7 +43,8 @@ export async function createApi(deps: ApiDeps): Promise<FastifyInstance> {
     genReqId: () => ulid(clock.now()),
     bodyLimit: FRAME_MAX_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
-    trustProxy,
+    // One hop: what the proxy itself saw. Anything further left in the header is whatever the client wrote there.
+    trustProxy: trustProxy && ((_address: string, hop: number) => hop === 0),
     routerOptions: { maxParamLength: PARAM_MAX_CHARS },
     // Coercing bodies would accept what the live protocol refuses.
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: false } },

@@ -158,10 +158,14 @@ test('the sign-out of a sid that is not ours lasts as long as its token', async 
 
 test('300 sign-ins and 200 registrations from one address, then a wait', async () => {
   const { accounts, store } = await start();
-  store.credentials = store.createAccount = () => Promise.reject(new ChatError('store_unavailable'));
+  const away = () => Promise.reject<never>(new ChatError('store_unavailable'));
+  store.credentials = away;
+  store.createAccount = away;
   const outcomes = async (count: number, attempt: (i: number) => Promise<unknown>) => {
-    const errors = await Promise.all(Array.from({ length: count }, (_, i) => attempt(i).catch((error) => error)));
-    return Map.groupBy(errors, (error) => error.code);
+    const errors = await Promise.all(
+      Array.from({ length: count }, (_, i) => attempt(i).catch((error: ChatError) => error)) as Promise<ChatError>[],
+    );
+    return Map.groupBy(errors, (error) => (error as ChatError).code);
   };
   const login = (i: number) => accounts.login({ username: `u${i}`, password: 'wrong' }, { ip: `2001:db8:0:7::${i}` });
   expect((await outcomes(303, login)).get('rate_limited')).toHaveLength(3);

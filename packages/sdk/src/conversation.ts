@@ -266,17 +266,17 @@ export class LiveConversation implements Conversation {
     this.#typingOut.set(on);
   }
 
-  async send({ kind = 'text', body, ...rest }: NewMessage): Promise<Message> {
+  send(message: NewMessage): Promise<Message> {
+    const sent = this.#send(message);
+    // A failure shows on the message; who does not wait for the outcome need not catch it.
+    sent.catch(() => {});
+    return sent;
+  }
+
+  async #send({ kind = 'text', body, ...rest }: NewMessage): Promise<Message> {
     this.#typingOut.set(false);
     // A copy: what is sent again must be what was sent first.
-    const { createdAt, ...fields } = structuredClone<OutboxItem>({
-      ...rest,
-      cid: this.cid,
-      mid: ulid(),
-      kind,
-      body,
-      createdAt: Date.now(),
-    });
+    const { createdAt, ...fields } = structuredClone<OutboxItem>({ ...rest, cid: this.cid, mid: ulid(), kind, body, createdAt: Date.now() });
     const saved = await this.#host.queue.send({ ...fields, createdAt });
     return { ...fields, ...saved, from: this.#host.userId() ?? '', status: 'sent' };
   }

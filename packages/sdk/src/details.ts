@@ -13,8 +13,8 @@ export class Details {
   complete = true;
   title: string | undefined;
   kind: ConversationKind | undefined;
-  /** Rev of what is here. */
-  #rev = 0;
+  /** Rev of what is here; -1 before the first. */
+  #rev = -1;
   /** Rev of the newest change that only a new detail can show. */
   #neededRev = 0;
   #refreshing = false;
@@ -49,7 +49,7 @@ export class Details {
 
   /** Goes on where `stop` broke off. */
   resume(): void {
-    if (this.#rev > 0 && this.#rev < this.#neededRev && !this.#refreshing) void this.#refresh();
+    if (this.#rev >= 0 && this.#rev < this.#neededRev && !this.#refreshing) void this.#refresh();
   }
 
   async #refresh(): Promise<void> {

@@ -80,13 +80,11 @@ export class SendQueue {
   }
 
   /** Resolves when saved. @throws GaplessError when refused for good, `closed` when the client was closed first */
-  async send(item: OutboxItem): Promise<Saved> {
+  send(item: OutboxItem): Promise<Saved> {
     const saved = new Promise<Saved>((resolve, reject) => {
       const key = keyOf(item);
       this.#waiters.set(key, [...(this.#waiters.get(key) ?? []), { resolve, reject }]);
     });
-    // The failed message shows it, too; who does not wait for the outcome is not punished.
-    saved.catch(() => {});
     this.#store(item);
     return saved;
   }

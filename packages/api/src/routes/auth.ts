@@ -54,7 +54,7 @@ export const authRoutes: readonly Route[] = [
     auth: 'user',
     answers: { 204: { says: 'Signed out.' } },
     async handle({ token, reply }, { accounts }) {
-      if (token.sid !== undefined) await accounts.logout(token.sid);
+      if (token.sid !== undefined) await accounts.logout(token.sid, token.expiresAt);
       return reply.code(204).send();
     },
   },

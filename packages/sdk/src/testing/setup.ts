@@ -12,6 +12,17 @@ export async function until(fact: () => boolean, what = fact.toString()): Promis
   throw new Error(`never came true: ${what}`);
 }
 
+/** What a promise comes to while the fake clock runs. */
+export async function outcome<T>(promise: Promise<T>): Promise<T> {
+  let done = false;
+  const end = () => {
+    done = true;
+  };
+  promise.then(end, end);
+  await until(() => done, 'the promise settles');
+  return promise;
+}
+
 /** A client of ann's on a fake server, with fake timers; both end with the test. */
 export function setup(options: Partial<ClientOptions> = {}, server = new FakeServer()): { server: FakeServer; client: Client } {
   vi.useFakeTimers();

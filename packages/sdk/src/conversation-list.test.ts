@@ -1,0 +1,117 @@
+import { expect, test, vi } from 'vitest';
+import { opened, setup, until } from './testing/setup.ts';
+import type { Client } from './types.ts';
+
+// Goal: the list is right for joined conversations and for the others. Method: a fake server's frames and pages.
+
+const items = (client: Client) => client.conversations.getSnapshot().items;
+const item = (client: Client, cid: string) => items(client).find((each) => each.cid === cid);
+const loaded = (client: Client) => until(() => client.conversations.getSnapshot().loaded, 'the list is loaded');
+
+test('counts at once, the last message soon, for a conversation that is not joined', async () => {
+  const { server, client } = setup();
+  server.open('c1');
+  server.post('c1', 'bob', '1');
+  client.connect();
+  await loaded(client);
+  const before = item(client, 'c1');
+  expect(before).toMatchObject({ head: 1, unread: 1, lastMessage: { body: { text: '1' } } });
+  for (let n = 2; n <= 9; n++) server.post('c1', 'bob', `${n}`);
+  await until(() => item(client, 'c1')?.unread === 9);
+  expect(item(client, 'c1')).not.toBe(before);
+  await until(() => item(client, 'c1')?.lastMessage?.seq === 9);
+  // Merged: far fewer questions than messages.
+  expect(server.requests.filter((request) => request === 'GET /v1/conversations/c1').length).toBeLessThanOrEqual(2);
+});
+
+test('joined conversations bring their own messages, edits and reads', async () => {
+  const { server, client, conversation } = await opened({}, 1);
+  await loaded(client);
+  server.post('c1', 'bob', '2');
+  await until(() => item(client, 'c1')?.lastMessage?.seq === 2);
+  expect(item(client, 'c1')).toMatchObject({ head: 2, unread: 2 });
+  server.edit('c1', 2, 'two');
+  await until(() => item(client, 'c1')?.lastMessage?.body.text === 'two');
+  server.edit('c1', 1, 'one');
+  conversation.markRead();
+  expect(item(client, 'c1')?.unread).toBe(0);
+  await vi.advanceTimersByTimeAsync(100);
+  expect(item(client, 'c1')?.lastMessage?.body.text).toBe('two');
+});
+
+test('a read on another device lowers the count without a question', async () => {
+  const { server, client } = setup();
+  server.open('c1');
+  server.post('c1', 'bob', '1');
+  client.connect();
+  await loaded(client);
+  server.tell({ t: 'conversation', cid: 'c1', op: 'changed', head: 1, unread: 0 });
+  await until(() => item(client, 'c1')?.unread === 0);
+  await vi.advanceTimersByTimeAsync(2_000);
+  expect(server.requests).not.toContain('GET /v1/conversations/c1');
+});
+
+test('added and removed', async () => {
+  const { server, client } = setup();
+  client.connect();
+  await loaded(client);
+  expect(items(client)).toEqual([]);
+  server.open('c2');
+  server.tell({ t: 'conversation', cid: 'c2', op: 'added', head: 0, unread: 0 });
+  await until(() => item(client, 'c2') !== undefined);
+  expect(item(client, 'c2')).not.toHaveProperty('participants');
+  server.tell({ t: 'conversation', cid: 'c2', op: 'removed', head: 0, unread: 0 });
+  await until(() => items(client).length === 0);
+});
+
+test('after a reconnect the first page is loaded again: new ones appear, lost ones go', async () => {
+  const { server, client } = setup();
+  server.open('c1');
+  server.open('c2');
+  client.connect();
+  await loaded(client);
+  server.down = true;
+  server.drop();
+  await until(() => client.state === 'waiting');
+  server.conversations.delete('c1');
+  server.open('c3');
+  server.post('c2', 'bob', '1');
+  server.down = false;
+  await until(() => item(client, 'c3') !== undefined);
+  expect(items(client).map(({ cid }) => cid)).toEqual(['c2', 'c3']);
+});
+
+test('newest activity first', async () => {
+  const { server, client } = setup();
+  server.open('c1');
+  server.open('c2');
+  client.connect();
+  await loaded(client);
+  server.post('c2', 'bob', '1');
+  await until(() => items(client)[0]?.cid === 'c2' && items(client)[0]?.lastMessage !== undefined);
+});
+
+test('presence: watches of several callers are one, and told again on a new connection', async () => {
+  const { server, client } = setup();
+  client.connect();
+  const stop = client.watchPresence(['bob', 'cy']);
+  const stopToo = client.watchPresence(['bob']);
+  await until(() => server.frames('presence').length === 1);
+  server.tell({ t: 'presence', user: 'bob', state: 'online' });
+  await until(() => client.presence.getSnapshot().get('bob')?.state === 'online');
+  stop();
+  stop();
+  client.watchPresence(['dan'])();
+  await until(() => server.frames('presence').length === 2);
+  server.drop();
+  await until(() => server.frames('presence').length === 3);
+  stopToo();
+  await until(() => server.frames('presence').length === 4);
+  expect(server.frames('presence')).toEqual([
+    { t: 'presence', watch: ['bob', 'cy'] },
+    { t: 'presence', unwatch: ['cy'] },
+    { t: 'presence', watch: ['bob'] },
+    { t: 'presence', unwatch: ['bob'] },
+  ]);
+  expect(client.presence.getSnapshot().size).toBe(0);
+});
