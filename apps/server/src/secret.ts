@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ConfigError } from './config.ts';
+import { ensureDataDir } from './data-dir.ts';
 
 /** HS256 wants at least as many bits as its hash (RFC 7518, 3.2). */
 const SECRET_MIN_CHARS = 32;
@@ -13,7 +14,7 @@ const SECRET_MIN_CHARS = 32;
 export function openSecret(configured: string, dataDir: string): { secret: string; file?: string; made: boolean } {
   if (configured !== '') return { secret: checked(configured, 'GAPLESS_JWT_SECRET'), made: false };
   const file = join(dataDir, 'jwt.secret');
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  ensureDataDir(dataDir);
   if (existsSync(file)) return { secret: checked(readFileSync(file, 'utf8').trim(), file), file, made: false };
   const secret = randomBytes(48).toString('base64url');
   writeFileSync(file, `${secret}\n`, { mode: 0o600, flag: 'wx' });

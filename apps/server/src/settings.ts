@@ -37,7 +37,8 @@ const number = (
   values: `${whole ? 'whole number' : 'number'} from ${min} to ${max}`,
   parse(value) {
     const parsed = Number(value);
-    if (value.trim() === '' || !(parsed >= min && parsed <= max) || (whole && !Number.isInteger(parsed))) throw new Error(`a ${this.values}`);
+    if (value.trim() === '' || !(parsed >= min && parsed <= max) || (whole && !Number.isInteger(parsed)))
+      throw new Error(`a ${this.values}`);
     return parsed;
   },
 });

@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -6,11 +6,12 @@ import { openMemoryPresence } from '@gapless/adapters/presence/memory';
 import { openMemoryStore } from '@gapless/adapters/store/memory';
 import { openSqliteStore } from '@gapless/adapters/store/sqlite';
 import { createApi, createTokenSigner, createTokenVerifier } from '@gapless/api';
-import { type Committed, createAccounts, createChat, Directory, type Store, Writer } from '@gapless/core';
+import { ChatError, type Committed, createAccounts, createChat, Directory, type Store, Writer } from '@gapless/core';
 import { GATEWAY_LIMITS, Gateway, serveWebSocket } from '@gapless/gateway';
 import { systemClock } from '@gapless/kit';
 import type { Logger } from 'pino';
 import { ConfigError } from './config.ts';
+import { ensureDataDir } from './data-dir.ts';
 import { createMetrics } from './metrics.ts';
 import { Sampling } from './sampling.ts';
 import { openSecret } from './secret.ts';
@@ -98,7 +99,7 @@ export async function startServer(config: Config, log: Logger, onFatal: (error: 
   async function readiness() {
     const stored = await store.check().then(
       () => 'ok',
-      (error: Error) => error.message,
+      (error: unknown) => (error instanceof ChatError ? error.code : 'failed'),
     );
     const checks = { store: stored, accepting: gateway.draining ? 'draining' : 'ok' };
     return { ok: Object.values(checks).every((check) => check === 'ok'), checks };
@@ -120,7 +121,7 @@ export async function startServer(config: Config, log: Logger, onFatal: (error: 
     gateway,
     allowedOrigins: config.allowedOrigins,
     maxConnections: config.maxConnections,
-    ipOf: (request) => request.socket.remoteAddress ?? '',
+    ipOf: (request) => (config.trustProxy === 'on' ? forwardedFor(request) : undefined) ?? request.socket.remoteAddress ?? '',
   });
 
   let closing: Promise<void> | undefined;
@@ -150,14 +151,19 @@ export async function startServer(config: Config, log: Logger, onFatal: (error: 
   };
 }
 
+/** The address that the nearest proxy saw: the last one, since a client may send some of its own. */
+function forwardedFor({ headers }: IncomingMessage): string | undefined {
+  return [headers['x-forwarded-for'] ?? []].flat().join(',').split(',').at(-1)?.trim() || undefined;
+}
+
 /** @throws ConfigError when the data folder cannot be used: it is another server's, newer than this code, or not writable */
 async function openStore(config: Config, onFatal: (error: unknown) => void): Promise<Store> {
   switch (config.store) {
     case 'memory':
       return openMemoryStore();
     case 'sqlite':
+      ensureDataDir(config.dataDir);
       try {
-        mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
         return await openSqliteStore({ path: join(config.dataDir, 'gapless.db'), onFatal });
       } catch (error) {
         throw new ConfigError(`${config.dataDir}: ${(error as Error).message}`, { cause: error });

@@ -30,7 +30,9 @@ export async function smoke({ url, scenario }: SmokeOptions): Promise<boolean> {
   }
   for (const { client } of people) client.close();
   const { passed, failed } = report;
-  console.log(`${failed === 0 ? 'PASSED' : 'FAILED'}: ${passed} steps passed, ${failed} failed, in ${Math.round(performance.now() - started)} ms`);
+  console.log(
+    `${failed === 0 ? 'PASSED' : 'FAILED'}: ${passed} steps passed, ${failed} failed, in ${Math.round(performance.now() - started)} ms`,
+  );
   return failed === 0;
 }
 
@@ -66,7 +68,8 @@ async function basic(url: string, report: Report, people: Person[]): Promise<voi
     const waiting = bos.send({ body: { text: 'five' } });
     bo.client.connect();
     await waiting;
-    for (const conversation of [adas, bos]) await until(conversation, (snapshot) => texts(snapshot) === 'one two three four five', 'both see the same list');
+    for (const conversation of [adas, bos])
+      await until(conversation, (snapshot) => texts(snapshot) === 'one two three four five', 'both see the same list');
   });
   await report.step('the history says the same', async () => {
     const { items, head } = await bo.client.http.messages(cid, { after: 0 });
@@ -94,7 +97,11 @@ async function online(client: Client): Promise<void> {
 const texts = ({ messages }: TimelineSnapshot) => messages.map(({ body }) => body.text).join(' ');
 
 /** Waits until what is observed fits. */
-function until<T>(observed: { subscribe(listener: () => void): () => void; getSnapshot(): T }, fits: (value: T) => boolean, what: string): Promise<void> {
+function until<T>(
+  observed: { subscribe(listener: () => void): () => void; getSnapshot(): T },
+  fits: (value: T) => boolean,
+  what: string,
+): Promise<void> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => end(() => reject(new Error(`waited ${STEP_MAX_MS} ms until ${what}`))), STEP_MAX_MS);
     const look = () => fits(observed.getSnapshot()) && end(resolve);

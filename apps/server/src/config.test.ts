@@ -1,0 +1,63 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { ConfigError, printConfig, readConfig } from './config.ts';
+import { environmentName, flagName, SETTING_NAMES } from './settings.ts';
+
+describe('readConfig', () => {
+  test('the defaults are right by themselves', () => {
+    expect(readConfig({}, {})).toMatchObject({
+      host: '127.0.0.1',
+      port: 9001,
+      store: 'sqlite',
+      broker: 'memory',
+      bus: 'none',
+      rateLimits: 'on',
+      logLevel: 'info',
+    });
+  });
+
+  test('the names that PROTOCOL fixes are there', () => {
+    const names = SETTING_NAMES.map(environmentName);
+    for (const name of ['HOST', 'PORT', 'DATA_DIR', 'JWT_SECRET', 'JWKS_URL', 'STORE', 'BROKER', 'BUS', 'RATE_LIMITS', 'LOG_LEVEL'])
+      expect(names).toContain(`GAPLESS_${name}`);
+    expect(flagName('dataDir')).toBe('--data-dir');
+  });
+
+  test('a flag beats the environment, the environment beats the default', () => {
+    expect(readConfig({ GAPLESS_PORT: '7000' }, {}).port).toBe(7_000);
+    expect(readConfig({ GAPLESS_PORT: '7000' }, { port: '8000' }).port).toBe(8_000);
+  });
+
+  test('a secret may stand in a file', () => {
+    const file = join(mkdtempSync(join(tmpdir(), 'gapless-')), 'secret');
+    writeFileSync(file, 'from a file\n');
+    expect(readConfig({ GAPLESS_JWT_SECRET_FILE: file }, {}).jwtSecret).toBe('from a file');
+    expect(() => readConfig({ GAPLESS_JWT_SECRET_FILE: `${file}.not` }, {})).toThrow(ConfigError);
+  });
+
+  test.each([
+    [{ GAPLESS_PORT: 'x' }, /^GAPLESS_PORT: "x" .* whole number from 0 to 65535$/],
+    [{ GAPLESS_PORT: '70000' }, /^GAPLESS_PORT/],
+    [{ GAPLESS_PORT: '' }, /^GAPLESS_PORT/],
+    [{ GAPLESS_RATE_LIMITS: 'maybe' }, /one of on, off$/],
+    [{ GAPLESS_STORE: 'postgres://db' }, /^GAPLESS_STORE.*sqlite, memory$/],
+    [{ GAPLESS_JWKS_URL: 'file:///etc/passwd' }, /http/],
+    [{ GAPLESS_PROT: '1' }, /^GAPLESS_PROT: unknown setting/],
+    [{ GAPLESS_PORT_FILE: '/x' }, /unknown setting/],
+  ])('%j stops the start with one line', (environment, message) => {
+    expect(() => readConfig(environment as Record<string, string>, {})).toThrow(ConfigError);
+    expect(() => readConfig(environment as Record<string, string>, {})).toThrow(message);
+  });
+
+  test('what is printed masks secrets, and can be read back', () => {
+    const printed = printConfig(
+      readConfig({ GAPLESS_JWT_SECRET: 'canary-of-a-secret', GAPLESS_ALLOWED_ORIGINS: 'https://a, https://b' }, {}),
+    );
+    expect(printed).not.toContain('canary');
+    expect(printed).toContain('GAPLESS_JWT_SECRET=********');
+    const again = Object.fromEntries(printed.split('\n').map((line) => line.split(/=(.*)/s).slice(0, 2)));
+    expect(readConfig({ ...again, GAPLESS_JWT_SECRET: 'x' }, {}).allowedOrigins).toEqual(['https://a', 'https://b']);
+  });
+});
