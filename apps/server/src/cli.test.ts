@@ -55,7 +55,7 @@ describe('wrong input: one line and status 2', () => {
     [['nonsense'], {}, /unknown command 'nonsense'/],
     [['token', 'create'], {}, /--user/],
     [['token', 'create', '--user', 'a', '--role', 'king'], {}, /role/],
-    [['token', 'create', '--user', 'a', '--jwt-secret', 'short'], {}, /shorter than 32/],
+    [['token', 'create', '--user', 'a', '--jwt-secret', 'short'], {}, /shorter than 8/],
   ])('%j', async (args, env, message) => {
     const { status, err } = await gapless(args, env);
     expect(status).toBe(2);

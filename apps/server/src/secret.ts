@@ -4,8 +4,11 @@ import { join } from 'node:path';
 import { ConfigError } from './config.ts';
 import { ensureDataDir } from './data-dir.ts';
 
-/** HS256 wants at least as many bits as its hash (RFC 7518, 3.2). */
-const SECRET_MIN_CHARS = 32;
+/** HS256 wants at least as many bits as its hash (RFC 7518, 3.2); below it the start warns. */
+export const SECRET_SAFE_CHARS = 32;
+
+/** Below this, guessing takes minutes: refused. */
+const SECRET_MIN_CHARS = 8;
 
 /**
  * The secret that signs and checks tokens: the configured one, else the one in the data folder, else a new one there, mode 0600.

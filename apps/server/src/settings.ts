@@ -72,7 +72,7 @@ export const SETTINGS = {
     ...text('Folder of the database and the secret.', './data'),
     parse: (value: string) => (isAbsolute(value) ? value : resolve(value)),
   },
-  jwtSecret: secret('Secret of HS256 tokens, at least 32 characters. Empty: one is made in the data folder, mode 0600.'),
+  jwtSecret: secret('Secret of HS256 tokens; 32 characters or more. Empty: one is made in the data folder, mode 0600.'),
   jwksUrl: url('Keys of your identity provider (RS256, ES256, EdDSA).'),
   store: oneOf(
     'Where messages are kept: a SQLite file in the data folder, or memory (for trying out: gone at the end).',

@@ -14,7 +14,7 @@ import { ConfigError } from './config.ts';
 import { ensureDataDir } from './data-dir.ts';
 import { createMetrics } from './metrics.ts';
 import { Sampling } from './sampling.ts';
-import { openSecret } from './secret.ts';
+import { openSecret, SECRET_SAFE_CHARS } from './secret.ts';
 import type { Config } from './settings.ts';
 
 const WEB_ROOT = fileURLToPath(new URL('../../web/dist', import.meta.url));
@@ -32,6 +32,8 @@ export interface Running {
 export async function startServer(config: Config, log: Logger, onFatal: (error: unknown) => void): Promise<Running> {
   const clock = systemClock;
   const { secret, file, made } = openSecret(config.jwtSecret, config.dataDir);
+  if (secret.length < SECRET_SAFE_CHARS)
+    log.warn({ chars: secret.length }, `the secret is shorter than ${SECRET_SAFE_CHARS} characters: who guesses it can be anyone`);
   const store = await openStore(config, onFatal);
   const metrics = createMetrics({ writerDepth: () => writer.depth });
   const sampling = new Sampling(config.logSampleRate);
