@@ -91,9 +91,8 @@ export class Gateway {
     const parsed = parseUpFrame(value);
     if (!this.#admit(session, value)) return;
     if (parsed.ok) this.#dispatch(session, parsed.frame);
-    else if (session.actor === undefined) this.#refuse(session, 'unauthorized', 'Authenticate first.');
     else if (parsed.code === 'bad_frame') this.#badFrame(session, parsed.msg, parsed.ref);
-    else this.error(session, parsed.code, { msg: parsed.msg, ...(parsed.ref === undefined ? {} : { ref: parsed.ref }) });
+    else this.#unknownType(session, parsed.msg, parsed.ref);
   }
 
   /** Verifies a token, of the first frame or of the upgrade. */
@@ -173,17 +172,17 @@ export class Gateway {
   #dispatch(session: Session, frame: UpFrame): void {
     this.#context.metrics.frameIn(frame.t);
     if (frame.t === 'auth') return void this.authenticate(session, frame.jwt, frame.device);
-    if (session.actor === undefined) return this.#beforeAuth(session, frame);
+    if (session.actor === undefined) return this.#beforeAuth(session, () => this.#dispatch(session, frame));
     const handler = handlerOf(frame.t);
     if (handler === undefined) return this.error(session, 'unknown_type', { ref: refOf(frame, frame.t) });
     void this.#run(session, frame, () => handler(this.#context, session as Authed, frame));
   }
 
-  /** Frames sent right behind `auth` wait for its outcome, in their order. */
-  #beforeAuth(session: Session, frame: UpFrame): void {
+  /** Frames sent right behind `auth`, good or bad, wait for its outcome, in their order. */
+  #beforeAuth(session: Session, then: () => void): void {
     if (session.authenticating === undefined) return this.#refuse(session, 'unauthorized', 'Authenticate first.');
     void session.authenticating.then(() => {
-      if (!session.closed) this.#dispatch(session, frame);
+      if (!session.closed) then();
     });
   }
 
@@ -216,8 +215,13 @@ export class Gateway {
     return false;
   }
 
+  #unknownType(session: Session, msg: string, ref?: Ref): void {
+    if (session.actor === undefined) return this.#beforeAuth(session, () => this.#unknownType(session, msg, ref));
+    this.error(session, 'unknown_type', { msg, ...(ref === undefined ? {} : { ref }) });
+  }
+
   #badFrame(session: Session, msg: string, ref?: Ref): void {
-    if (session.actor === undefined) return this.#refuse(session, 'unauthorized', 'Authenticate first.');
+    if (session.actor === undefined) return this.#beforeAuth(session, () => this.#badFrame(session, msg, ref));
     this.error(session, 'bad_frame', { msg, ...(ref === undefined ? {} : { ref }) });
     const now = this.#context.clock.now();
     session.badFrames = session.badFrames.filter((at) => now - at < BAD_FRAMES_WINDOW_MS);

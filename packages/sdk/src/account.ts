@@ -16,11 +16,15 @@ interface Session {
   readonly expiresAt: number;
 }
 
+/** Of a tab that was closed while it refreshed. */
+const LOCK_DIES_MS = 15_000;
+const LOCK_POLL_MS = 100;
+
 /**
  * A local account of the server. The storage is the truth: tabs that share it share the session.
  *
- * A refresh token works once, and using it again revokes the whole session. So there is one refresh at a time, over all tabs where
- * the browser has locks (secure origins), and whoever got the lock looks first whether another tab has refreshed meanwhile.
+ * A refresh token works once, and using it again revokes the whole session. So there is one refresh at a time over all tabs, and
+ * whoever has the lock looks first whether another tab has refreshed meanwhile.
  */
 export function createAccount({ url, storage = memoryStorage(), fetch: fetcher }: AccountOptions): Account {
   const request = createRequest(url, fetcher);
@@ -66,8 +70,7 @@ export function createAccount({ url, storage = memoryStorage(), fetch: fetcher }
   async function getToken(): Promise<string | undefined> {
     const session = read();
     if (session === undefined || isFresh(session)) return session?.accessToken;
-    const locks = globalThis.navigator?.locks;
-    refreshing ??= (locks === undefined ? refresh() : locks.request(KEY, refresh)).finally(() => {
+    refreshing ??= oneTab(storage, refresh).finally(() => {
       refreshing = undefined;
     });
     return refreshing;
@@ -88,9 +91,25 @@ export function createAccount({ url, storage = memoryStorage(), fetch: fetcher }
   };
 }
 
+type SessionStorage = NonNullable<AccountOptions['storage']>;
+
+async function oneTab<T>(storage: SessionStorage, task: () => Promise<T>): Promise<T> {
+  const locks = globalThis.navigator?.locks;
+  if (locks !== undefined) return locks.request(KEY, task);
+  // Browsers have locks only on secure origins. A mark in the storage leaves a moment of milliseconds in which two tabs may both go.
+  const mark = `${KEY}.refreshing`;
+  while (Date.now() - Number(storage.getItem(mark) ?? 0) < LOCK_DIES_MS) await new Promise((resolve) => setTimeout(resolve, LOCK_POLL_MS));
+  storage.setItem(mark, String(Date.now()));
+  try {
+    return await task();
+  } finally {
+    storage.removeItem(mark);
+  }
+}
+
 const isFresh = (session: Session) => session.expiresAt - Date.now() > REFRESH_AHEAD_MS;
 
-function memoryStorage(): NonNullable<AccountOptions['storage']> {
+function memoryStorage(): SessionStorage {
   const items = new Map<string, string>();
   return {
     getItem: (key) => items.get(key) ?? null,

@@ -15,8 +15,8 @@ test('auth is the first frame; the token is not in the URL', async () => {
 });
 
 test('the delay doubles to 8 s, opening alone does not reset it, ready does', async () => {
-  vi.spyOn(Math, 'random').mockReturnValue(0.999);
   const { server, client } = setup();
+  vi.spyOn(Math, 'random').mockReturnValue(0.999);
   const delays: number[] = [];
   client.on('state', (state) => {
     if (state === 'waiting') delays.push(Math.round(client.connection.getSnapshot().retryAt! - Date.now()));
@@ -34,7 +34,6 @@ test('the delay doubles to 8 s, opening alone does not reset it, ready does', as
   server.drop();
   await until(() => delays.length === 7);
   expect(delays[6]).toBeLessThanOrEqual(500);
-  vi.restoreAllMocks();
 });
 
 describe('the close code decides', () => {

@@ -1,5 +1,5 @@
-import { expect, test, vi } from 'vitest';
 import type { DownFrame } from '@gapless/protocol';
+import { expect, test, vi } from 'vitest';
 import { opened, outcome, range, seqs, setup, statuses, texts, until } from './testing/setup.ts';
 
 // Goal: what an open conversation shows is the server's list, whatever happens on the way. Method: faults in a fake server.

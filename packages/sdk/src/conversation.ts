@@ -194,6 +194,8 @@ export class LiveConversation implements Conversation {
       this.#toldRead = Math.max(this.#toldRead, seq);
       this.#raiseLastRead(seq);
       this.#host.queue.settle(this.cid, mid, { seq, at });
+      // Its ack may have been there before.
+      this.#prune();
     }
   }
 
@@ -276,7 +278,14 @@ export class LiveConversation implements Conversation {
   async #send({ kind = 'text', body, ...rest }: NewMessage): Promise<Message> {
     this.#typingOut.set(false);
     // A copy: what is sent again must be what was sent first.
-    const { createdAt, ...fields } = structuredClone<OutboxItem>({ ...rest, cid: this.cid, mid: ulid(), kind, body, createdAt: Date.now() });
+    const { createdAt, ...fields } = structuredClone<OutboxItem>({
+      ...rest,
+      cid: this.cid,
+      mid: ulid(),
+      kind,
+      body,
+      createdAt: Date.now(),
+    });
     const saved = await this.#host.queue.send({ ...fields, createdAt });
     return { ...fields, ...saved, from: this.#host.userId() ?? '', status: 'sent' };
   }

@@ -12,11 +12,12 @@ export const FEATURES = ['msgpack', 'batch', 'resume', 'typing', 'presence', 're
 export async function authenticate(context: Context, session: Session, jwt: string, device: string | undefined): Promise<void> {
   try {
     const token = await context.verifier.verify(jwt);
-    await context.ensureSeen(token);
-    if (session.closed) return;
     if (session.actor !== undefined && session.actor.uid !== token.uid)
       return context.refuse(session, 'unauthorized', 'The token is of another user.');
+    // Before anything is waited for: a sign-out in between finds the session by it.
     session.token = token;
+    await context.ensureSeen(token);
+    if (session.closed) return;
     session.expiredAt = undefined;
     if (session.actor === undefined) open(context, session, device);
     session.actor = { uid: token.uid, role: token.role };

@@ -49,7 +49,10 @@ export class FakeServer {
   /** Looks at each request; a response or undefined. */
   onRequest: (method: string, path: string) => Promise<Response> | undefined = () => undefined;
 
-  readonly WebSocket: new (url: string, protocols?: string | string[]) => WebSocketLike;
+  readonly WebSocket: new (
+    url: string,
+    protocols?: string | string[],
+  ) => WebSocketLike;
 
   constructor() {
     const server = this;

@@ -26,6 +26,8 @@ export async function outcome<T>(promise: Promise<T>): Promise<T> {
 /** A client of ann's on a fake server, with fake timers; both end with the test. */
 export function setup(options: Partial<ClientOptions> = {}, server = new FakeServer()): { server: FakeServer; client: Client } {
   vi.useFakeTimers();
+  // The middle of every jitter: a reconnect is never quicker than a look at it.
+  vi.spyOn(Math, 'random').mockReturnValue(0.5);
   const client = createClient({
     url: 'https://chat.example.org',
     getToken: async () => 'token-ann',
@@ -37,6 +39,7 @@ export function setup(options: Partial<ClientOptions> = {}, server = new FakeSer
   onTestFinished(() => {
     client.close();
     vi.useRealTimers();
+    vi.restoreAllMocks();
   });
   return { server, client };
 }
