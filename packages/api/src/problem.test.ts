@@ -178,6 +178,27 @@ test('successes are not logged', async () => {
   expect(logged()).not.toContain('"level":30');
 });
 
+test('bytes that are no UTF-8 are no JSON', async () => {
+  const { app, headers } = await signedIn();
+  const payload = Buffer.concat([Buffer.from('{"mid":"m","kind":"text","body":{"text":"'), Buffer.from([0xff]), Buffer.from('"}}')]);
+  const response = await app.inject({ method: 'POST', url: '/v1/conversations/c/messages', headers, payload });
+  expect(response.json()).toMatchObject({ status: 400, detail: 'body: is not valid JSON' });
+});
+
+test('refusals are logged with their reason', async () => {
+  const { call, token, logged } = await signedIn();
+  await call('GET', '/v1/me', { token: `${token}x` });
+  await call('GET', '/v1/admin/log-sampling', { token });
+  const lines = logged()
+    .split('\n')
+    .filter((line) => line.includes('request refused'))
+    .map((line) => JSON.parse(line));
+  expect(lines).toMatchObject([
+    { code: 'unauthorized', why: 'signature verification failed', route: '/v1/me' },
+    { code: 'forbidden', uid: 'ann', route: '/v1/admin/log-sampling' },
+  ]);
+});
+
 test('bytes that are no HTTP', async () => {
   const { app } = await startApi();
   await app.listen({ host: '127.0.0.1', port: 0 });
@@ -191,4 +212,15 @@ test('bytes that are no HTTP', async () => {
   await app.close();
   expect(answer).toMatch(/^HTTP\/1\.1 400 Bad Request\r\nContent-Type: application\/problem\+json/);
   expect(JSON.parse(answer.split('\r\n\r\n')[1]!)).toMatchObject({ code: 'bad_frame', status: 400 });
+});
+
+test('who sends such bytes and stays is let go', async () => {
+  const { app } = await startApi();
+  await app.listen({ host: '127.0.0.1', port: 0 });
+  const { port } = app.server.address() as AddressInfo;
+  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true }, () => socket.write('NONSENSE\r\n\r\n'));
+  const gone = new Promise((resolve) => app.server.on('connection', (held) => held.on('close', resolve)));
+  await gone;
+  socket.destroy();
+  await app.close();
 });

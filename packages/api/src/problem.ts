@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
 import { ChatError } from '@gapless/core';
 import { ulid } from '@gapless/kit';
 import { ERRORS, type ErrorCode, type http } from '@gapless/protocol';
@@ -25,6 +25,11 @@ export function sendProblem(thrown: unknown, request: FastifyRequest, reply: Fas
   if (error.http >= 500) {
     const { method, routeOptions } = request;
     request.log.error({ err: error.cause ?? error, code: error.code, method, route: routeOptions.url }, 'request failed');
+  } else if (REFUSALS.includes(error.http)) {
+    // The route, never the address: addresses hold ids, and sometimes tokens.
+    const { method, routeOptions, ip, token } = request;
+    const why = error.cause instanceof Error ? error.cause.message : error.code;
+    request.log.info({ code: error.code, why, method, route: routeOptions.url, ip, uid: token?.uid }, 'request refused');
   }
   if (error.http === 401) reply.header('www-authenticate', 'Bearer');
   if (error.retryAfterMs !== undefined) reply.header('retry-after', String(Math.ceil(error.retryAfterMs / 1000)));
@@ -33,6 +38,9 @@ export function sendProblem(thrown: unknown, request: FastifyRequest, reply: Fas
     .type(PROBLEM_TYPE)
     .send(JSON.stringify(problemOf(error, request.id)));
 }
+
+/** Statuses of someone who tries what they may not. */
+const REFUSALS: readonly number[] = [401, 403, 429];
 
 /** What Fastify throws before a handler runs, in our codes. */
 const FASTIFY_CODES: Readonly<Record<string, { code: ErrorCode; say?: string }>> = {
@@ -66,9 +74,11 @@ export function schemaProblem(mistakes: readonly SchemaMistake[], part: string):
   return new ChatError('bad_frame', { say: `${path || part}: ${missing ? 'is required' : (first?.message ?? 'does not fit its schema')}` });
 }
 
-/** Answers bytes that are no HTTP request; there is neither request nor reply yet. */
-export function writeProblem(response: Pick<ServerResponse['socket'] & object, 'writable' | 'end'>, nowMs: number): void {
+/** Answers bytes that are no HTTP request, or came too slowly; there is neither request nor reply yet. */
+export function writeProblem(socket: Duplex, nowMs: number): void {
+  if (!socket.writable) return void socket.destroy();
   const body = JSON.stringify(problemOf(new ChatError('bad_frame', { say: 'This is not a valid HTTP request.' }), ulid(nowMs)));
   const head = `HTTP/1.1 400 Bad Request\r\nContent-Type: ${PROBLEM_TYPE}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close`;
-  if (response.writable) response.end(`${head}\r\n\r\n${body}`);
+  // Whoever sends such bytes need not close either: the socket goes once the answer is handed to the system.
+  socket.end(`${head}\r\n\r\n${body}`, () => socket.destroy());
 }

@@ -14,6 +14,9 @@ export interface Readiness {
   readonly checks: Readonly<Record<string, string>>;
 }
 
+/** Asked once the token is checked and before anything else is done. @throws ChatError rate_limited */
+export type Admit = (call: { uid: string; ip: string; operation: string }) => void;
+
 /** What handlers work with. */
 export interface RouteDeps {
   chat: Chat;

@@ -7,7 +7,7 @@ import { SECURITY_HEADERS } from './headers.ts';
 import { describeRoutes } from './openapi.ts';
 import { schemaProblem, sendProblem, writeProblem } from './problem.ts';
 import { coerceQuery } from './query.ts';
-import { Call, type Route, type RouteDeps } from './route.ts';
+import { type Admit, Call, type Route, type RouteDeps } from './route.ts';
 import { ROUTES } from './routes/index.ts';
 import { serveWebApp } from './static.ts';
 
@@ -19,6 +19,8 @@ export interface ApiDeps extends Omit<RouteDeps, 'documents'> {
   logger: FastifyBaseLogger;
   /** Take the client's address from X-Forwarded-For. */
   trustProxy: boolean;
+  /** Limits of users on HTTP; absent: none. */
+  admit?: Admit;
 }
 
 /** A request must have arrived by then: slow senders must not hold sockets. */
@@ -45,6 +47,8 @@ export async function createApi(deps: ApiDeps): Promise<FastifyInstance> {
     requestTimeout: REQUEST_TIMEOUT_MS,
     // One hop: what the proxy itself saw. Anything further left in the header is whatever the client wrote there.
     trustProxy: trustProxy && ((_address: string, hop: number) => hop === 0),
+    // What arrives while others finish is served too: the stores close after us.
+    return503OnClosing: false,
     routerOptions: { maxParamLength: PARAM_MAX_CHARS },
     // Coercing bodies would accept what the live protocol refuses.
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: false } },
@@ -59,7 +63,9 @@ export async function createApi(deps: ApiDeps): Promise<FastifyInstance> {
   app.decorateRequest('token', null);
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(SECURITY_HEADERS);
-    if (request.url.startsWith('/v1/')) reply.header('cache-control', 'no-store');
+    reply.header('x-request-id', request.id);
+    // By route too: an address may be spelled with percent signs.
+    if (request.url.startsWith('/v1/') || request.routeOptions.url?.startsWith('/v1/')) reply.header('cache-control', 'no-store');
   });
   app.setErrorHandler((error, request, reply) => sendProblem(error, request, reply));
   parseJson(app);
@@ -82,14 +88,22 @@ function register(app: FastifyInstance, route: Route, deps: ApiDeps & RouteDeps)
   });
 }
 
+/** Bytes that are no UTF-8 would be stored as something that nobody sent. */
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
 /** JSON is the only type. An empty body is no body: clients name a type even where they send none. */
 function parseJson(app: FastifyInstance): void {
   const parse = app.getDefaultJsonParser('error', 'error');
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, text, done) => {
-    if (text === '') return done(null, undefined);
-    parse(request, text as string, (error, value) =>
-      error ? done(new ChatError('bad_frame', { say: 'body: is not valid JSON' })) : done(null, value),
-    );
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, bytes, done) => {
+    if (bytes.length === 0) return done(null, undefined);
+    const refuse = () => done(new ChatError('bad_frame', { say: 'body: is not valid JSON' }));
+    let text: string;
+    try {
+      text = utf8.decode(bytes as Buffer);
+    } catch {
+      return refuse();
+    }
+    parse(request, text, (error, value) => (error ? refuse() : done(null, value)));
   });
 }

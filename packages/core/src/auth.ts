@@ -13,7 +13,7 @@ export interface VerifiedToken {
 export interface TokenVerifier {
   /**
    * Checks signature, claims, expiry and revocation.
-   * @throws ChatError unauthorized | token_expired
+   * @throws ChatError unauthorized | token_expired, or server_busy while the keys that would tell cannot be fetched
    */
   verify(token: string): Promise<VerifiedToken>;
 }

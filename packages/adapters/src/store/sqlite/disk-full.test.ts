@@ -37,11 +37,8 @@ async function expectDense(store: Store, acked: readonly string[]): Promise<void
 test('a full disk refuses batches and loses nothing; with space it goes on', async (ctx) => {
   const disk = mountSmallDisk(4 * MiB);
   if ('reason' in disk) return ctx.skip(disk.reason);
-  try {
-    await scenario(disk);
-  } finally {
-    disk.remove();
-  }
+  ctx.onTestFinished(() => disk.remove());
+  await scenario(disk);
 });
 
 async function scenario(disk: SmallDisk): Promise<void> {

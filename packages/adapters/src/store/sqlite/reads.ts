@@ -115,8 +115,10 @@ export function createReads(db: DatabaseSync): Sync<ConversationReads> & Account
 
     acquainted: (uid, others) =>
       [...new Set(others)].filter((other) => {
-        const shared = 'SELECT 1 FROM participant a JOIN participant b ON b.conv = a.conv AND b.uid = ? WHERE a.uid = ? LIMIT 1';
-        return get(shared, other, uid) !== undefined;
+        // From the other's conversations, mostly few, to the user's place in each. CROSS JOIN keeps SQLite to this order: the other way
+        // round, a user of 10,000 conversations watching 500 strangers took 1.6 s instead of 3 ms.
+        const shared = 'SELECT 1 FROM participant b CROSS JOIN participant a ON a.conv = b.conv AND a.uid = ? WHERE b.uid = ? LIMIT 1';
+        return get(shared, uid, other) !== undefined;
       }),
 
     users: (uids) =>

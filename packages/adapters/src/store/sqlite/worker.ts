@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Command, Outcome } from '@gapless/core';
 import { createAccountWrites } from './accounts.ts';
+import { createCheckpointer } from './checkpoint.ts';
 import { Batch } from './commit/batch.ts';
 import { openDatabase } from './database.ts';
 import { migrate } from './migrate.ts';
@@ -28,6 +29,7 @@ type Methods = Record<string, (...args: never[]) => unknown>;
 
 const { path, role } = workerData as WorkerOptions;
 const db = openDatabase(path, role);
+const checkpoint = role === 'writer' ? createCheckpointer(db) : () => {};
 const methods = role === 'writer' ? writerMethods() : (createReads(db) as unknown as Methods);
 
 parentPort!.on('message', ({ id, method, args }: Request) => {
@@ -43,6 +45,8 @@ parentPort!.on('message', ({ id, method, args }: Request) => {
     const { message, errcode } = error as { message: string; errcode?: number };
     parentPort!.postMessage({ id, error: errcode === undefined ? { message } : { message, errcode } } satisfies Response);
   }
+  // What it throws ends the thread, and that is fatal to the store.
+  checkpoint();
 });
 
 function writerMethods(): Methods {
