@@ -27,7 +27,7 @@ const IMPORT = /^\s*(?:import|export)\b[^'"]*?from\s+['"]([^'"]+)['"]|\bimport\(
 
 /** Suites, and what only they use. */
 function isTest(file: string): boolean {
-  return /\.test(-util)?\.tsx?$/.test(file);
+  return /\.test(-util)?\.tsx?$|\/src\/testing\//.test(file);
 }
 
 function importsOf(file: string): string[] {

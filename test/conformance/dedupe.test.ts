@@ -19,7 +19,7 @@ describe('the same again', () => {
     one.send({ t: 'send', cid, mid: 'm', ...payload });
     const first = await one.wait('ack');
     expect(first).not.toHaveProperty('dup');
-    await one.say(cid, 'in between');
+    await one.say(cid, 'between');
     one.send({ t: 'send', cid, mid: 'm', ...payload });
     two.send({ t: 'send', cid, mid: 'm', ...payload });
     const again = [await one.wait('ack', (frame) => frame.mid === 'm' && frame.dup === true), await two.wait('ack')];

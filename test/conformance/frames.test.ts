@@ -72,6 +72,11 @@ describe('join, sync, leave', () => {
     const convs = [{ cid: one, rev: 1 }, { cid: two, since: 0 }, { cid: three }, { cid: foreign, rev: 0 }, { cid: 'nowhere' }];
     bo.send({ t: 'sync', convs });
     await bo.wait('error', (frame) => frame.ref?.cid === 'nowhere');
+    for (const [cid, seq] of [
+      [one, 3],
+      [two, 2],
+    ] as const)
+      await bo.wait('message', (frame) => frame.cid === cid && frame.seq === seq);
     await bo.settle();
     expect(bo.of('joined').map((frame) => frame.cid)).toEqual([one, two, three]);
     expect([one, two, three].map((cid) => messages(bo, cid).map((frame) => frame.seq))).toEqual([[2, 3], [1, 2], []]);

@@ -94,16 +94,19 @@ test('4: a connection that does not read is told behind and then gets everything
   slow.socket.destroy();
 });
 
-test.each([{ rev: 9 }, { since: 9 }])('5: a cursor beyond what is kept, %j: joined has reset, and the head is where it goes on', async (cursor) => {
-  const cid = await world.group('ada', 'bo');
-  const ada = await world.connect('ada');
-  await ada.say(cid, 'm1');
-  const bo = await world.connect('bo');
-  expect(await bo.join(cid, cursor)).toEqual({ t: 'joined', cid, head: 1, rev: 1, lastRead: 0, reset: true });
-  await ada.say(cid, 'm2');
-  await bo.wait('message');
-  expect(seqs(bo, cid)).toEqual([2]);
-});
+test.each([{ rev: 9 }, { since: 9 }])(
+  '5: a cursor beyond what is kept, %j: joined has reset, and the head is where it goes on',
+  async (cursor) => {
+    const cid = await world.group('ada', 'bo');
+    const ada = await world.connect('ada');
+    await ada.say(cid, 'm1');
+    const bo = await world.connect('bo');
+    expect(await bo.join(cid, cursor)).toEqual({ t: 'joined', cid, head: 1, rev: 1, lastRead: 0, reset: true });
+    await ada.say(cid, 'm2');
+    await bo.wait('message');
+    expect(seqs(bo, cid)).toEqual([2]);
+  },
+);
 
 test('5: a cursor at the head is no reset', async () => {
   const cid = await world.group('ada');

@@ -144,8 +144,17 @@ describe('authentication', () => {
   test('frames right behind the token are not lost', async () => {
     const client = await world.open({ query: `?token=${await signToken('ada')}` });
     client.send({ t: 'ping', n: 1 });
-    await client.wait('pong');
-    expect(client.frames.map((frame) => frame.t)).toEqual(['ready', 'pong']);
+    client.send({ t: 'of-a-later-version' });
+    client.sendRaw('{');
+    client.send({ t: 'ping', n: 2 });
+    await client.wait('pong', (frame) => frame.n === 2);
+    expect(client.frames.map((frame) => (frame.t === 'error' ? frame.code : frame.t))).toEqual([
+      'ready',
+      'pong',
+      'unknown_type',
+      'bad_frame',
+      'pong',
+    ]);
   });
 
   test('an unknown sub is created on first sight', async () => {
@@ -154,9 +163,7 @@ describe('authentication', () => {
   });
 
   const sign = (claims: object, header: object = { alg: 'HS256' }, key = TEST_SECRET) =>
-    new SignJWT(claims as Record<string, unknown>)
-      .setProtectedHeader(header as { alg: string })
-      .sign(new TextEncoder().encode(key));
+    new SignJWT(claims as Record<string, unknown>).setProtectedHeader(header as { alg: string }).sign(new TextEncoder().encode(key));
   const now = Math.floor(Date.now() / 1_000);
   const good = { sub: 'ada', iat: now, exp: now + 600 };
   const refused: [string, string, () => Promise<string> | string][] = [

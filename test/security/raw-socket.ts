@@ -13,6 +13,14 @@ export interface RawFrame {
 
 const KEY = 'dGhlIHNhbXBsZSBub25jZQ==';
 
+const open = new Set<RawSocket>();
+
+/** Ends what a test left open. */
+export async function endAll(): Promise<void> {
+  for (const raw of open) raw.socket.destroy();
+  await Promise.all([...open].map((raw) => raw.end()));
+}
+
 /** A TCP socket that speaks WebSocket as badly as one likes. Understands what comes back. */
 export class RawSocket {
   readonly socket: Socket;
@@ -22,11 +30,12 @@ export class RawSocket {
   pongs = 0;
   closeCode: number | undefined;
   ended = false;
-  #buffer = Buffer.alloc(0);
+  #buffer: Buffer = Buffer.alloc(0);
   #waiting: (() => void)[] = [];
 
   constructor(port: number) {
     this.socket = connect(port, '127.0.0.1');
+    open.add(this);
     this.socket.on('data', (chunk: Buffer) => {
       this.#buffer = this.#buffer.length === 0 ? chunk : Buffer.concat([this.#buffer, chunk]);
       this.#take();
@@ -34,6 +43,7 @@ export class RawSocket {
     });
     this.socket.on('error', () => {});
     this.socket.on('close', () => {
+      open.delete(this);
       this.ended = true;
       this.#wake();
     });

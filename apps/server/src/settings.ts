@@ -74,6 +74,8 @@ export const SETTINGS = {
   },
   jwtSecret: secret('Secret of HS256 tokens; 32 characters or more. Empty: one is made in the data folder, mode 0600.'),
   jwksUrl: url('Keys of your identity provider (RS256, ES256, EdDSA).'),
+  jwtIssuer: text('`iss` that tokens of that provider must carry. Set it, and the audience, where the provider serves other apps too.'),
+  jwtAudience: text('`aud` that tokens of that provider must carry.'),
   store: oneOf(
     'Where messages are kept: a SQLite file in the data folder, or memory (for trying out: gone at the end).',
     ['sqlite', 'memory'],

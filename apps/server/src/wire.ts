@@ -76,6 +76,10 @@ export async function startServer(config: Config, log: Logger, onFatal: (error: 
   const verifier = createTokenVerifier({
     secret,
     ...(config.jwksUrl === '' ? {} : { jwksUrl: config.jwksUrl }),
+    addressed: {
+      ...(config.jwtIssuer === '' ? {} : { issuer: config.jwtIssuer }),
+      ...(config.jwtAudience === '' ? {} : { audience: config.jwtAudience }),
+    },
     clock,
     isRevoked: (sid) => accounts.isRevoked(sid),
   });
