@@ -51,7 +51,13 @@ ${table(
   ['environment', 'flag', 'default', 'values', 'meaning'],
   SETTING_NAMES.map((name) => {
     const setting: Setting<unknown> = SETTINGS[name];
-    return [`\`${environmentName(name)}\``, `\`${flagName(name)}\``, setting.default === '' ? '' : `\`${setting.default}\``, setting.values, setting.help];
+    return [
+      `\`${environmentName(name)}\``,
+      `\`${flagName(name)}\``,
+      setting.default === '' ? '' : `\`${setting.default}\``,
+      setting.values,
+      setting.help,
+    ];
   }),
 )}
 `,

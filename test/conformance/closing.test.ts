@@ -104,7 +104,8 @@ describe('SIGTERM', () => {
       const cid = await new HttpClient(server.url, await signToken('backend', { role: 'admin' })).create('group', names);
       const clients = await Promise.all(names.map(async (name) => WireClient.connect({ url: server.url, token: await signToken(name) })));
       for (const client of clients) await client.join(cid);
-      for (const i of range(1, 200)) clients.forEach((client, c) => client.send({ t: 'send', cid, mid: `${c}-${i}`, ...text(`${i}`) }));
+      for (const i of range(1, 200))
+        for (const [c, client] of clients.entries()) client.send({ t: 'send', cid, mid: `${c}-${i}`, ...text(`${i}`) });
       await clients[0]!.wait('ack');
       const status = server.stop();
       for (const client of clients) {

@@ -64,6 +64,13 @@ describe('bad_frame', () => {
     expect(await ada.say(cid, 'm')).toMatchObject({ pos: 1 });
   });
 
+  test('a kind with half a character, which no store could give back', async () => {
+    const cid = await world.group('ada');
+    const ada = await world.connect('ada');
+    const error = await answer(ada, `{"t":"send","cid":"${cid}","mid":"m","kind":"\\ud800","body":{}}`);
+    expect(error).toMatchObject({ code: 'bad_frame', msg: expect.stringMatching(/^kind: /), ref: { t: 'send', cid, mid: 'm' } });
+  });
+
   test('more than 3 within 10 s: close 4400', async () => {
     const ada = await world.connect('ada');
     for (const _ of range(1, 4)) ada.sendRaw('{');

@@ -153,6 +153,17 @@ describe('conversations', () => {
     expect(answer.body.detail).toMatch(detail);
   });
 
+  test('a title with half a character is the same everywhere', async () => {
+    const [ada] = await people('ada');
+    const cid = await ada!.create('group', [], 'cut \ud83d');
+    const client = await world.connect('ada');
+    await client.join(cid);
+    const shown = async () => (await ada!.call('GET', `/v1/conversations/${cid}`)).body.title;
+    expect(await shown()).toBe('cut \ufffd');
+    await ada!.call('PATCH', `/v1/conversations/${cid}`, { title: '\ude00 cut' });
+    expect([(await client.wait('change')).title, await shown()]).toEqual(['\ufffd cut', '\ufffd cut']);
+  });
+
   test('participants: add, remove, leave; 200 with the conversation, 204', async () => {
     const [owner, member] = await people('p-owner', 'p-member', 'p-third');
     const cid = await owner!.create('group', []);

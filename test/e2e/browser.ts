@@ -7,7 +7,8 @@ const CHROMIUM = [process.env.CHROMIUM_PATH, '/usr/bin/chromium', '/usr/bin/chro
   (path) => path !== undefined && existsSync(path),
 );
 
-export const NO_BROWSER = CHROMIUM === undefined ? 'there is no Chromium on this machine (CHROMIUM_PATH, or Debian’s package chromium)' : undefined;
+export const NO_BROWSER =
+  CHROMIUM === undefined ? 'there is no Chromium on this machine (CHROMIUM_PATH, or Debian’s package chromium)' : undefined;
 
 export const SCREENSHOTS = join(import.meta.dirname, '../screenshots');
 
@@ -15,7 +16,15 @@ export function launchBrowser(): Promise<Browser> {
   mkdirSync(SCREENSHOTS, { recursive: true });
   return chromium.launch({
     executablePath: CHROMIUM!,
-    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+    args: [
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
   });
 }
 
@@ -30,7 +39,8 @@ export class Person {
     this.page = page;
     page.on('console', (message) => {
       // A cut connection is reported by the browser itself; everything else is the page's fault.
-      if (message.type() === 'error' && !/ERR_|WebSocket connection|Failed to load resource/.test(message.text())) this.complaints.push(message.text());
+      if (message.type() === 'error' && !/ERR_|WebSocket connection|Failed to load resource/.test(message.text()))
+        this.complaints.push(message.text());
     });
     page.on('pageerror', (error) => this.complaints.push(String(error)));
     page.on('request', (request) => {
@@ -76,9 +86,14 @@ export class Person {
 
   /** What the page shows, from top to bottom. */
   shown(): Promise<{ seq: number; text: string }[]> {
-    return this.page.getByTestId('message').evaluateAll((nodes) =>
-      nodes.map((node) => ({ seq: Number(node.getAttribute('data-seq')), text: node.querySelector('[data-testid=message-text]')?.textContent ?? '' })),
-    );
+    return this.page
+      .getByTestId('message')
+      .evaluateAll((nodes) =>
+        nodes.map((node) => ({
+          seq: Number(node.getAttribute('data-seq')),
+          text: node.querySelector('[data-testid=message-text]')?.textContent ?? '',
+        })),
+      );
   }
 
   screenshot(name: string): Promise<unknown> {

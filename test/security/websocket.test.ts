@@ -72,7 +72,7 @@ describe('sizes', () => {
       const text = ping(FRAGMENTS_MAX * 2);
       const size = Math.ceil(text.length / count);
       const pieces = range(0, count - 1).map((i) => text.slice(i * size, (i + 1) * size));
-      pieces.forEach((payload, i) => raw.send({ fin: i === count - 1, opcode: i === 0 ? TEXT : CONTINUATION, payload }));
+      for (const [i, payload] of pieces.entries()) raw.send({ fin: i === count - 1, opcode: i === 0 ? TEXT : CONTINUATION, payload });
     };
     fragments(FRAGMENTS_MAX);
     await raw.until(() => raw.frames.some((frame) => frame.t === 'pong'));

@@ -64,7 +64,7 @@ export function createConversations({ store, directory, writer, clock }: Convers
         at: clock.now(),
         participants: withRoles(kind, participantsOf(actor, kind, participants)),
         createUsers: actor.role === 'admin',
-        ...(title === undefined || kind === 'dm' ? {} : { title }),
+        ...(title === undefined || kind === 'dm' ? {} : { title: title.toWellFormed() }),
       });
       if (outcome.op !== 'create') throw new ChatError('internal');
       return { conversation: await conversation(actor, outcome.cid), created: outcome.created };
@@ -104,7 +104,7 @@ export function createConversations({ store, directory, writer, clock }: Convers
     async updateConversation(actor, cid, { title }) {
       const own = await requireRole(actor, cid);
       if (own.kind === 'dm' || own.role === 'member') throw new ChatError('forbidden');
-      await write({ op: 'settings', cid, by: actor.uid, at: clock.now(), title });
+      await write({ op: 'settings', cid, by: actor.uid, at: clock.now(), title: title.toWellFormed() });
     },
 
     async conversations(actor, { cursor, limit = PAGE_DEFAULT }) {

@@ -18,6 +18,8 @@ export interface SendDeps {
 export function createSend({ directory, writer, clock, bodyMaxBytes = BODY_MAX_BYTES }: SendDeps) {
   return async (actor: Actor, input: SendInput): Promise<SendResult> => {
     if (input.kind === 'sys' && actor.role !== 'admin') throw new ChatError('forbidden', { say: 'kind: sys is for the backend.' });
+    // Stores keep UTF-8: half a character would come back as another one, and two kinds would have one digest.
+    if (!input.kind.isWellFormed()) throw new ChatError('bad_frame', { say: 'kind: has half a character' });
     // No `await` when cached: a member's sends reach the writer in the order they were read.
     const known = directory.peek(input.cid) ?? (await directory.load(input.cid));
     if (!known.members.has(actor.uid)) throw new ChatError('not_participant');

@@ -70,8 +70,8 @@ export class Flusher {
     if (session.blockedAt === undefined) return;
     session.blockedAt = undefined;
     session.transport.resumeReading();
-    for (const { channel, behind } of session.dirty) {
-      if (behind > 0) this.reply(session, Frame.of({ t: 'behind', cid: channel.cid, head: channel.head, by: behind }));
+    for (const { channel, behind, ending } of session.dirty) {
+      if (behind > 0 && !ending) this.reply(session, Frame.of({ t: 'behind', cid: channel.cid, head: channel.head, by: behind }));
     }
     this.enqueue(session);
   }

@@ -18,11 +18,11 @@ export function publishReceipts(hub: Hub, directory: Directory, { receipts }: Co
     const many = (directory.peek(cid)?.members.size ?? Number.POSITIVE_INFINITY) > RECEIPTS_MAX_PARTICIPANTS;
     const frame = Frame.of({ t: op, cid, pos, from: uid });
     const key = receiptKey(op, cid, uid);
-    for (const { session, joined } of channel.subscriptions) {
+    for (const { session, joined, ending } of channel.subscriptions) {
       const own = session.actor?.uid === uid;
       if (own ? op === 'delivered' : many) continue;
       // Before `joined` there is nothing to tell; the join itself sends the positions.
-      if (joined) hub.flusher.merge(session, key, frame, { droppable: false });
+      if (joined && !ending) hub.flusher.merge(session, key, frame, { droppable: false });
     }
   }
 }

@@ -30,6 +30,11 @@ export class Subscription {
     this.channel = channel;
   }
 
+  /** Its user was removed: what was before is still delivered, nothing of what goes on. */
+  get ending(): boolean {
+    return this.lastRev !== Number.POSITIVE_INFINITY;
+  }
+
   /** How many revs are still to come. */
   get behind(): number {
     return Math.max(0, Math.min(this.channel.tail?.head ?? 0, this.lastRev) - this.position);

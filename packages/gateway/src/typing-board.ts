@@ -41,8 +41,9 @@ export class TypingBoard {
     const channel = this.#hub.channel(cid);
     if (channel === undefined) return;
     const frame = Frame.of({ t: 'typing', cid, from: uid, on });
-    for (const { session, joined } of channel.subscriptions) {
-      if (session.actor?.uid !== uid && joined) this.#hub.flusher.merge(session, `typing ${cid} ${uid}`, frame, { droppable: true });
+    for (const { session, joined, ending } of channel.subscriptions) {
+      if (session.actor?.uid !== uid && joined && !ending)
+        this.#hub.flusher.merge(session, `typing ${cid} ${uid}`, frame, { droppable: true });
     }
   }
 }

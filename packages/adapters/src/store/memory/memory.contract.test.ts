@@ -1,4 +1,4 @@
-import { storeContract } from '@gapless/testkit';
+import { storeContract } from '@gapless/testkit/contract';
 import { openMemoryStore } from './index.ts';
 
 const GONE = 'a memory store ends with its process';

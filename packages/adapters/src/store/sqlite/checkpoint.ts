@@ -1,7 +1,10 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { isRolledBack } from './database.ts';
 
-/** Some 16 MiB of log between checkpoints: fewer of them, each still short (bench/road). */
+/**
+ * Some 16 MiB of log between checkpoints. At 1000 messages a second on 2 cores one holds up the next commit for some 10 ms, and the
+ * p99 of all is 3 ms alone and 10 ms beside other work. 1000 and 16000 pages were not told apart from it on a busy machine.
+ */
 const CHECKPOINT_PAGES = 4_000;
 
 /**

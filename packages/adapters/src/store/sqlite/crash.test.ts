@@ -84,6 +84,27 @@ test('a failed fsync is the last one: nothing is acked, written or fsynced after
   await store.close();
 });
 
+test('a failed fsync of a checkpoint ends it too, and nothing acked is lost', async (ctx) => {
+  const reason = straceRefusal();
+  if (reason !== undefined) return ctx.skip(reason);
+  const path = newPath();
+  await (await open(path)).close();
+  // Only calls on the file itself, not its log.
+  const failing = ['-P', path, '-e', 'trace=fsync,fdatasync', '-e', 'inject=fsync,fdatasync:error=EIO'];
+  const committer = new Committer([path, '2000'], ['strace', '-f', '-qq', '-o', '/dev/null', ...failing]);
+  await committer.exited;
+  expect(committer.acked).toBeGreaterThan(0);
+  expect(committer.lines.filter((line) => !line.startsWith('acked'))).toEqual([
+    'open',
+    'fatal',
+    ...Array(5).fill('refused store_unavailable'),
+  ]);
+
+  const store = await open(path);
+  await expectKept(store, committer.acked);
+  await store.close();
+});
+
 /** Why strace cannot be used here; undefined when it can. */
 function straceRefusal(): string | undefined {
   try {

@@ -13,6 +13,9 @@ test('a second open in the same process is refused, and the first one goes on', 
   const store = await open(path);
   await expect(open(path)).rejects.toThrow(refusal(path));
   await expect(store.check()).resolves.toBeUndefined();
+  const other = new Committer([path]);
+  await other.exited;
+  expect(other.lines).toEqual([refusal(path)]);
   await store.close();
   await (await open(path)).close();
 });
@@ -35,7 +38,7 @@ test('a second process is refused with one line, in both directions', async () =
 test('nobody else on the machine can read the files', async () => {
   const path = newPath();
   const store = await open(path);
-  for (const suffix of ['', '-wal', '-shm']) expect((statSync(path + suffix).mode & 0o777).toString(8)).toBe('600');
+  for (const suffix of ['', '-wal', '-shm', '.lock']) expect((statSync(path + suffix).mode & 0o777).toString(8)).toBe('600');
   await store.close();
 });
 

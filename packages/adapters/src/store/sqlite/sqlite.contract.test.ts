@@ -1,4 +1,4 @@
-import { storeContract } from '@gapless/testkit';
+import { storeContract } from '@gapless/testkit/contract';
 import { openSqliteStore } from './index.ts';
 import { neverFatal, tempDatabases } from './temp.test-util.ts';
 

@@ -44,6 +44,8 @@ parentPort!.on('message', ({ id, method, args }: Request) => {
   } catch (error) {
     const { message, errcode } = error as { message: string; errcode?: number };
     parentPort!.postMessage({ id, error: errcode === undefined ? { message } : { message, errcode } } satisfies Response);
+    // It may have been a failed fsync: another one would be one too many.
+    return;
   }
   // What it throws ends the thread, and that is fatal to the store.
   checkpoint();
