@@ -1,9 +1,9 @@
 import { ChatError, type ConversationReads, type Log, renderMessage } from '@gapless/core';
 import type { Clock } from '@gapless/kit';
 import { Frame, joinFrames } from './frame.ts';
-import { renderEntry } from './hub.ts';
 import type { GatewayLimits } from './limits.ts';
 import type { GatewayMetrics } from './metrics.ts';
+import { renderEntry } from './render-entry.ts';
 import type { Subscription } from './subscription.ts';
 
 export type CatchUpReads = Pick<ConversationReads, 'changes' | 'messages'>;

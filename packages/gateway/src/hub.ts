@@ -1,11 +1,11 @@
-import { type Committed, type Log, type LogEntry, renderMessage } from '@gapless/core';
+import type { Committed, Log } from '@gapless/core';
 import type { Clock } from '@gapless/kit';
 import { CatchUp, type CatchUpReads } from './catch-up.ts';
 import { Channel } from './channel.ts';
 import { Flusher } from './flusher.ts';
-import { Frame } from './frame.ts';
 import type { GatewayLimits } from './limits.ts';
 import type { GatewayMetrics } from './metrics.ts';
+import { renderEntry } from './render-entry.ts';
 import type { Session } from './session.ts';
 import { Subscription } from './subscription.ts';
 
@@ -121,12 +121,4 @@ function endFor(channel: Channel, users: readonly string[], rev: number): void {
   for (const subscription of channel.subscriptions) {
     if (removed.has(subscription.session.actor?.uid ?? '')) subscription.lastRev = Math.min(subscription.lastRev, rev);
   }
-}
-
-/** A log row as the frame that clients get, live and on replay. */
-export function renderEntry(entry: LogEntry): Frame {
-  if (entry.op === 'message') return new Frame(renderMessage(entry.message, true));
-  const { cid, rev, by, at, detail } = entry;
-  const { op, ...rest } = detail;
-  return Frame.of({ t: 'change', cid, rev, op, by, at, ...rest });
 }

@@ -116,8 +116,10 @@ class LiveSocket extends WebSocket implements Transport {
     this.write(PING);
   }
 
+  /** The socket tells of a drain only above its own mark, which may be the higher one: an empty write comes through behind all the rest. */
   pauseReading(): void {
     this.pause();
+    if (!this.#raw.writableNeedDrain) this.#raw.write(NOTHING, () => this.drained());
   }
 
   resumeReading(): void {
