@@ -94,6 +94,27 @@ test('4: a connection that does not read is told behind and then gets everything
   slow.socket.destroy();
 });
 
+test('4: also when it was blocked by little, with nothing that is too much for the socket itself', async () => {
+  const cid = await world.group('ada', 'bo');
+  const slow = await RawSocket.upgrade(world.server.port);
+  slow.sendFrame({ t: 'auth', jwt: await world.server.token('bo') });
+  slow.sendFrame({ t: 'join', cid });
+  await slow.until(() => slow.frames.some((frame) => frame.t === 'joined'));
+  slow.socket.pause();
+  const blocked = async () =>
+    Number(/^gapless_connections_blocked_total (\d+)$/m.exec(await (await fetch(`${world.server.url}/metrics`)).text())![1]);
+  const before = await blocked();
+  const ada = await world.connect('ada');
+  // One at a time, so that the connection is blocked as soon as it is above the mark.
+  let count = 0;
+  while ((await blocked()) === before) await ada.say(cid, `m${++count}`, 'x'.repeat(12_000));
+  slow.socket.resume();
+  await ada.say(cid, 'last');
+  await slow.until(() => slow.frames.some((frame) => frame.t === 'message' && frame.mid === 'last'));
+  expect(slow.frames.flatMap((frame) => (frame.t === 'message' ? [frame.seq] : []))).toEqual(range(1, count + 1));
+  slow.socket.destroy();
+});
+
 test.each([{ rev: 9 }, { since: 9 }])(
   '5: a cursor beyond what is kept, %j: joined has reset, and the head is where it goes on',
   async (cursor) => {

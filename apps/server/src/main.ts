@@ -48,6 +48,20 @@ export function createProgram(): Command {
       process.exitCode = (await smoke(flags)) ? 0 : 1;
     });
 
+  program
+    .command('check')
+    .description('Check histories that clients recorded: nothing lost, twice, out of order or invented.')
+    .argument('<file...>', 'NDJSON histories; together they are one')
+    .option('--url <url>', 'origin of the server, to read the final history of each conversation')
+    .option('--token <jwt>', 'token of a participant of them all, for --url')
+    .option('--foreign-writers', 'others wrote too: an unknown message is no anomaly')
+    .option('--no-real-time', 'do not compare times between processes: the histories come from several machines')
+    .option('--json', 'print the result as JSON')
+    .action(async (files, flags) => {
+      const { check } = await import('./commands/check.ts');
+      process.exitCode = (await check(files, flags)) ? 0 : 1;
+    });
+
   return program;
 }
 

@@ -17,6 +17,9 @@ import { Sampling } from './sampling.ts';
 import { openSecret, SECRET_SAFE_CHARS } from './secret.ts';
 import type { Config } from './settings.ts';
 
+/** What a request that was begun before the end may take. */
+const REQUESTS_END_MS = 3_000;
+
 const WEB_ROOT = fileURLToPath(new URL('../../web/dist', import.meta.url));
 
 export interface Running {
@@ -133,7 +136,10 @@ export async function startServer(config: Config, log: Logger, onFatal: (error: 
   let closing: Promise<void> | undefined;
   async function close(): Promise<void> {
     await gateway.drain({ spreadMs: config.drainSpreadMs });
+    // Requests that are under way are answered; one that never ends its own must not hold us.
+    const stopWaiting = clock.after(REQUESTS_END_MS, () => api.server.closeAllConnections());
     await api.close();
+    stopWaiting();
     await writer.close();
     gateway.stop();
     await presence.close();

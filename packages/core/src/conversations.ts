@@ -126,9 +126,10 @@ function participantsOf(actor: Actor, kind: ConversationKind, named: readonly st
   return users;
 }
 
-/** Half a surrogate pair is no character: two such ids could become one where text is kept as UTF-8. */
+/** Ids are keys of the store and parts of paths: no control characters, no half characters, nothing that a path would walk along. */
 function checkIds(users: readonly string[]): void {
-  if (!users.every((uid) => uid.isWellFormed())) throw new ChatError('bad_frame', { say: 'participants: not well-formed' });
+  const bad = users.find((uid) => !uid.isWellFormed() || /\p{Cc}/u.test(uid) || /^\.{1,2}$/.test(uid));
+  if (bad !== undefined) throw new ChatError('bad_frame', { say: 'participants: not a user id' });
 }
 
 function withRoles(kind: ConversationKind, users: string[]): { uid: string; role: Role }[] {

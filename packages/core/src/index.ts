@@ -6,6 +6,7 @@ export { Directory, type Known, type Member } from './directory.ts';
 export { ChatError, type ChatErrorOptions } from './errors.ts';
 export type { Committed, CommittedListener, Receipt } from './events.ts';
 export * from './model.ts';
+export type { Broker, Topic, TopicListener } from './ports/broker.ts';
 export { type Log, silentLog } from './ports/log.ts';
 export type { Presence, PresenceState } from './ports/presence.ts';
 export * from './ports/store.ts';
