@@ -77,16 +77,18 @@ function cleanEnv(node) {
 
 /**
  * Runs `command` with the right Node first on the PATH; resolves to its exit status.
- * SIGINT and SIGTERM are handed on, and this process waits for the child to finish.
+ * SIGTERM is handed on (a terminal's SIGINT reaches the child by itself), and this process waits for the child to finish.
  */
 export function run(node, command, args, { env = {}, stdio = 'inherit' } = {}) {
   const child = spawn(command, args, { cwd: root, stdio, env: { ...cleanEnv(node), ...env } });
   const forward = (signal) => child.kill(signal);
-  process.on('SIGINT', forward).on('SIGTERM', forward);
+  // The terminal sends SIGINT to the child too; it is only kept from ending us first.
+  const wait = () => {};
+  process.on('SIGINT', wait).on('SIGTERM', forward);
   return new Promise((resolve) => {
     child.on('error', (error) => resolve(fail(error.message)));
     child.on('exit', (code, signal) => {
-      process.off('SIGINT', forward).off('SIGTERM', forward);
+      process.off('SIGINT', wait).off('SIGTERM', forward);
       resolve(code ?? 128 + (constants.signals[signal] ?? 0));
     });
   });

@@ -16,7 +16,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'packages/api': ['kit', 'protocol', 'core'],
   'packages/sdk': ['protocol'],
   'packages/testkit': ['kit', 'protocol', 'core'],
-  'apps/server': ['kit', 'protocol', 'core', 'adapters', 'gateway', 'api', 'sdk'],
+  'apps/server': ['kit', 'protocol', 'core', 'adapters', 'gateway', 'api', 'sdk', 'loadtest'],
+  'apps/loadtest': ['kit', 'protocol'],
   'apps/web': ['sdk'],
 };
 

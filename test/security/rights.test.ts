@@ -98,6 +98,11 @@ const ROUTES: Record<string, RouteRow> = {
     body: () => ({ mid: 'cell', kind: 'sys', body: {} }),
   },
   'POST /v1/conversations/{cid}/read': { auth: 'user', row: PARTICIPANTS, body: () => ({ pos: 1 }) },
+  'POST /v1/rooms/{room}/system': {
+    auth: 'user',
+    row: { ...everyone('forbidden'), backend: 'ok', backendNowhere: 'ok' },
+    body: () => ({ data: { text: 'hello' } }),
+  },
   'GET /v1/admin/log-sampling': { auth: 'user', row: { ...everyone('forbidden'), backend: 'ok', backendNowhere: 'ok' } },
   'PUT /v1/admin/log-sampling': {
     auth: 'user',

@@ -1,4 +1,4 @@
-import type { GatewayMetrics } from '@gapless/gateway';
+import type { GatewayMetrics, RoomMetrics } from '@gapless/gateway';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 
 // Every metric of the server: names, units, labels. Labels are few and closed: never a conversation or a user.
@@ -73,6 +73,26 @@ export function createMetrics({ writerDepth }: { writerDepth: () => number }) {
     },
   });
 
+  const roomConnections = new Gauge({ name: 'gapless_rooms_connections', help: 'Live connections of the rooms dialect.', registers });
+  const roomsJoined = new Gauge({ name: 'gapless_rooms_joined', help: 'Rooms joined, over all connections.', registers });
+  const roomFramesIn = new Counter({
+    name: 'gapless_rooms_frames_in_total',
+    help: 'Frames from clients of the rooms dialect.',
+    labelNames: ['type'],
+    registers,
+  });
+  const roomMessagesOut = new Counter({
+    name: 'gapless_rooms_messages_out_total',
+    help: 'Messages and notices written to connections of the rooms dialect.',
+    registers,
+  });
+  const roomDropped = new Counter({
+    name: 'gapless_rooms_dropped_total',
+    help: 'Messages that found a full send queue, or gave way there.',
+    labelNames: ['policy'],
+    registers,
+  });
+
   const gateway: GatewayMetrics = {
     connectionOpened: () => connections.inc(),
     connectionClosed: () => connections.dec(),
@@ -89,6 +109,19 @@ export function createMetrics({ writerDepth }: { writerDepth: () => number }) {
     caughtUp: (rows) => caughtUp.inc(rows),
     resumed: (reset) => resumes.inc({ reset: String(reset) }),
   };
+  const rooms: RoomMetrics = {
+    connectionOpened: () => roomConnections.inc(),
+    connectionClosed(reason) {
+      roomConnections.dec();
+      closes.inc({ reason });
+    },
+    joined: () => roomsJoined.inc(),
+    left: () => roomsJoined.dec(),
+    frameIn: (type) => roomFramesIn.inc({ type }),
+    delivered: (count) => roomMessagesOut.inc(count),
+    dropped: (policy) => roomDropped.inc({ policy }),
+    errorOut: (message) => errorsOut.inc({ code: message.replace(' ', '_') }),
+  };
   const writer: WriterMetrics = {
     batch({ size, ms }) {
       commit.observe(ms / MS);
@@ -97,5 +130,5 @@ export function createMetrics({ writerDepth }: { writerDepth: () => number }) {
     saved: (messages) => saved.inc(messages),
     failed: () => failed.inc(),
   };
-  return { gateway, writer, text: async () => ({ contentType: registry.contentType, body: await registry.metrics() }) };
+  return { gateway, rooms, writer, text: async () => ({ contentType: registry.contentType, body: await registry.metrics() }) };
 }

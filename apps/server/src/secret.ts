@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ConfigError } from './config.ts';
 import { ensureDataDir } from './data-dir.ts';
@@ -18,11 +18,19 @@ export function openSecret(configured: string, dataDir: string): { secret: strin
   if (configured !== '') return { secret: checked(configured, 'GAPLESS_JWT_SECRET'), made: false };
   const file = join(dataDir, 'jwt.secret');
   ensureDataDir(dataDir);
-  if (existsSync(file)) return { secret: checked(readFileSync(file, 'utf8').trim(), file), file, made: false };
-  const secret = randomBytes(48).toString('base64url');
-  writeFileSync(file, `${secret}\n`, { mode: 0o600, flag: 'wx' });
-  chmodSync(file, 0o600);
-  return { secret, file, made: true };
+  const made = !existsSync(file) && makeSecret(file);
+  return { secret: checked(readFileSync(file, 'utf8').trim(), file), file, made };
+}
+
+/** False when another process was quicker. */
+function makeSecret(file: string): boolean {
+  try {
+    writeFileSync(file, `${randomBytes(48).toString('base64url')}\n`, { mode: 0o600, flag: 'wx' });
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw new ConfigError(`${file}: cannot be written: ${(error as NodeJS.ErrnoException).code}`, { cause: error });
+  }
 }
 
 function checked(secret: string, source: string): string {

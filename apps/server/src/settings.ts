@@ -5,6 +5,8 @@ export interface Setting<T> {
   readonly help: string;
   /** As it would be written in the environment. */
   readonly default: string;
+  /** Its name in the environment where that does not follow from its own. */
+  readonly env?: string;
   /** Shown instead of the value by `config print`; the environment also takes `…_FILE`. */
   readonly secret?: true;
   /** What a value may be, in words. */
@@ -64,7 +66,7 @@ const url = (help: string): Setting<string> => ({
   },
 });
 
-/** Every setting of the server. `GAPLESS_` + upper snake case is the environment name, kebab case the flag. */
+/** Every setting of the server. `GAPLESS_` + upper snake case is the environment name unless `env` says another, kebab case the flag. */
 export const SETTINGS = {
   host: text('Address to listen on.', '127.0.0.1'),
   port: number('Port to listen on; 0 takes a free one.', { fallback: 9001, min: 0, max: 65_535 }),
@@ -108,6 +110,18 @@ export const SETTINGS = {
     min: -1,
     max: 3_600_000,
   }),
+  roomsSendQueueMax: {
+    ...number('Rooms dialect: frames that wait for one slow connection.', { fallback: 100, min: 1, max: 10_000 }),
+    env: 'REALTIME_WS_SEND_QUEUE_MAX',
+  },
+  roomsSendOverflowPolicy: {
+    ...oneOf(
+      'Rooms dialect: what happens to a message that finds them full; disconnect closes 1013.',
+      ['drop_oldest', 'drop_new', 'disconnect'],
+      'drop_oldest',
+    ),
+    env: 'REALTIME_WS_SEND_OVERFLOW_POLICY',
+  },
 } satisfies Record<string, Setting<unknown>>;
 
 export type SettingName = keyof typeof SETTINGS;
@@ -116,7 +130,7 @@ export type Config = { readonly [K in SettingName]: ReturnType<(typeof SETTINGS)
 export const SETTING_NAMES = Object.keys(SETTINGS) as SettingName[];
 
 export function environmentName(name: SettingName): string {
-  return `GAPLESS_${snake(name).toUpperCase()}`;
+  return (SETTINGS[name] as Setting<unknown>).env ?? `GAPLESS_${snake(name).toUpperCase()}`;
 }
 
 export function flagName(name: SettingName): string {

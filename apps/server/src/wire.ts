@@ -2,13 +2,15 @@ import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { openMemoryBroker } from '@gapless/adapters/broker/memory';
 import { openMemoryPresence } from '@gapless/adapters/presence/memory';
 import { openMemoryStore } from '@gapless/adapters/store/memory';
 import { openSqliteStore } from '@gapless/adapters/store/sqlite';
-import { createApi, createTokenSigner, createTokenVerifier } from '@gapless/api';
-import { ChatError, type Committed, createAccounts, createChat, Directory, type Store, Writer } from '@gapless/core';
-import { GATEWAY_LIMITS, Gateway, serveWebSocket } from '@gapless/gateway';
+import { type Admit, createApi, createTokenSigner, createTokenVerifier } from '@gapless/api';
+import { type Broker, ChatError, type Committed, createAccounts, createChat, Directory, type Store, Throttle, Writer } from '@gapless/core';
+import { chatEndpoint, GATEWAY_LIMITS, Gateway, openPolicy, Rooms, roomsEndpoint, serveWebSockets } from '@gapless/gateway';
 import { systemClock } from '@gapless/kit';
+import { REQUESTS_PER_10_SEC } from '@gapless/protocol';
 import type { Logger } from 'pino';
 import { ConfigError } from './config.ts';
 import { ensureDataDir } from './data-dir.ts';
@@ -16,6 +18,9 @@ import { createMetrics } from './metrics.ts';
 import { Sampling } from './sampling.ts';
 import { openSecret, SECRET_SAFE_CHARS } from './secret.ts';
 import type { Config } from './settings.ts';
+
+/** How long one answer of /readyz is good for. */
+const READINESS_KEPT_MS = 500;
 
 /** What a request that was begun before the end may take. */
 const REQUESTS_END_MS = 3_000;
@@ -40,6 +45,8 @@ export async function startServer(config: Config, log: Logger, onFatal: (error: 
   const store = await openStore(config, onFatal);
   const metrics = createMetrics({ writerDepth: () => writer.depth });
   const sampling = new Sampling(config.logSampleRate);
+  let readyAt = 0;
+  let ready: ReturnType<typeof look> | undefined;
   const directory = new Directory(store);
   const writer = new Writer({
     store,
@@ -50,6 +57,7 @@ export async function startServer(config: Config, log: Logger, onFatal: (error: 
       observe(committed);
     },
     onError(error) {
+      ready = undefined;
       metrics.writer.failed();
       log.error({ err: error }, 'commit failed');
     },
@@ -103,15 +111,48 @@ export async function startServer(config: Config, log: Logger, onFatal: (error: 
     },
     rateLimits: config.rateLimits === 'on',
   });
-  accounts.onRevoked((sid) => gateway.kick((session) => session.token?.sid === sid, 'You were signed out.'));
+  const broker = openBroker(config);
+  const rooms = new Rooms({
+    broker,
+    verifier,
+    ensureSeen: (token) => accounts.ensureSeen(token),
+    policy: openPolicy,
+    queue: { max: config.roomsSendQueueMax, overflow: config.roomsSendOverflowPolicy },
+    clock,
+    log,
+    metrics: metrics.rooms,
+    rateLimits: config.rateLimits === 'on',
+  });
+  accounts.onRevoked((sid) => {
+    gateway.kick((session) => session.token?.sid === sid, 'You were signed out.');
+    rooms.signOut((connection) => connection.token?.sid === sid);
+  });
 
-  async function readiness() {
+  const requests = new Throttle({ attempts: REQUESTS_PER_10_SEC, windowMs: 10_000 });
+  /** One user's requests; the backend speaks for many. */
+  const admit: Admit = ({ uid, role }) => {
+    if (role !== 'admin') requests.take(uid, clock.now());
+  };
+
+  /** Anyone may ask, and looking writes: one look serves all who ask within its time. */
+  function readiness() {
+    if (ready === undefined || clock.now() - readyAt >= READINESS_KEPT_MS) {
+      readyAt = clock.now();
+      ready = look();
+    }
+    return ready;
+  }
+
+  async function look() {
     const stored = await store.check().then(
       () => 'ok',
       (error: unknown) => (error instanceof ChatError ? error.code : 'failed'),
     );
     const checks = { store: stored, accepting: gateway.draining ? 'draining' : 'ok' };
-    return { ok: Object.values(checks).every((check) => check === 'ok'), checks };
+    const ok = Object.values(checks).every((check) => check === 'ok');
+    // Bad news is not kept: what asks again may hear that it is over.
+    if (!ok) ready = undefined;
+    return { ok, checks };
   }
 
   const api = await createApi({
@@ -125,9 +166,11 @@ export async function startServer(config: Config, log: Logger, onFatal: (error: 
     logger: log,
     trustProxy: config.trustProxy === 'on',
     logSampling: sampling,
+    rooms,
+    ...(config.rateLimits === 'on' ? { admit } : {}),
   });
-  serveWebSocket(api.server, {
-    gateway,
+  serveWebSockets(api.server, {
+    endpoints: [chatEndpoint(gateway), roomsEndpoint(rooms)],
     allowedOrigins: config.allowedOrigins,
     maxConnections: config.maxConnections,
     ipOf: (request) => (config.trustProxy === 'on' ? forwardedFor(request) : undefined) ?? request.socket.remoteAddress ?? '',
@@ -135,13 +178,15 @@ export async function startServer(config: Config, log: Logger, onFatal: (error: 
 
   let closing: Promise<void> | undefined;
   async function close(): Promise<void> {
-    await gateway.drain({ spreadMs: config.drainSpreadMs });
+    await Promise.all([gateway, rooms].map((live) => live.drain({ spreadMs: config.drainSpreadMs })));
     // Requests that are under way are answered; one that never ends its own must not hold us.
     const stopWaiting = clock.after(REQUESTS_END_MS, () => api.server.closeAllConnections());
     await api.close();
     stopWaiting();
     await writer.close();
     gateway.stop();
+    rooms.stop();
+    await broker.close();
     await presence.close();
     await store.close();
   }
@@ -150,6 +195,7 @@ export async function startServer(config: Config, log: Logger, onFatal: (error: 
     await api.listen({ host: config.host, port: config.port });
   } catch (error) {
     gateway.stop();
+    rooms.stop();
     await store.close();
     throw error;
   }
@@ -180,5 +226,12 @@ async function openStore(config: Config, onFatal: (error: unknown) => void): Pro
       } catch (error) {
         throw new ConfigError(`${config.dataDir}: ${(error as Error).message}`, { cause: error });
       }
+  }
+}
+
+function openBroker({ broker }: Config): Broker {
+  switch (broker) {
+    case 'memory':
+      return openMemoryBroker();
   }
 }

@@ -20,6 +20,6 @@ export async function authenticate(
   const token = await verifier.verify(bearer);
   request.token = token;
   if (route.auth === 'admin' && token.role !== 'admin') throw new ChatError('forbidden');
-  admit?.({ uid: token.uid, ip: request.ip, operation: route.id });
+  admit?.({ uid: token.uid, role: token.role, ip: request.ip, operation: route.id });
   await accounts.ensureSeen(token);
 }

@@ -14,8 +14,14 @@ export interface Readiness {
   readonly checks: Readonly<Record<string, string>>;
 }
 
+/** Ephemeral rooms, as far as the app's backend speaks to them. */
+export interface RoomNotices {
+  /** To everyone in the room now. @throws ChatError bad_frame | server_busy */
+  system(room: string, data: Readonly<Record<string, unknown>>): Promise<void>;
+}
+
 /** Asked once the token is checked and before anything else is done. @throws ChatError rate_limited */
-export type Admit = (call: { uid: string; ip: string; operation: string }) => void;
+export type Admit = (call: { uid: string; role: Actor['role']; ip: string; operation: string }) => void;
 
 /** What handlers work with. */
 export interface RouteDeps {
@@ -24,6 +30,8 @@ export interface RouteDeps {
   readiness(): Promise<Readiness>;
   metricsText(): Promise<{ contentType: string; body: string }>;
   logSampling: LogSampling;
+  /** Absent: there are none, `not_found`. */
+  rooms?: RoomNotices;
   /** The API's own descriptions, as JSON text. */
   documents: { readonly openApi: string; readonly asyncApi: string };
 }

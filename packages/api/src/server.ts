@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import { ChatError, type TokenVerifier } from '@gapless/core';
 import { type Clock, ulid } from '@gapless/kit';
 import { asyncApiDocument, FRAME_MAX_BYTES } from '@gapless/protocol';
@@ -26,8 +27,8 @@ export interface ApiDeps extends Omit<RouteDeps, 'documents'> {
 /** A request must have arrived by then: slow senders must not hold sockets. */
 const REQUEST_TIMEOUT_MS = 30_000;
 
-/** An id of 64 characters, each up to 12 when percent-encoded. */
-const PARAM_MAX_CHARS = 768;
+/** A room of 128 characters, each up to 12 when percent-encoded. */
+const PARAM_MAX_CHARS = 1_536;
 
 /** The HTTP API as a document. */
 export function openApiDocument(): object {
@@ -43,6 +44,8 @@ export async function createApi(deps: ApiDeps): Promise<FastifyInstance> {
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: () => ulid(clock.now()),
+    // Java's and curl's clients offer `Upgrade: h2c` with plain requests: those are requests.
+    http: { shouldUpgradeCallback: ({ headers }: IncomingMessage) => headers.upgrade?.toLowerCase() === 'websocket' },
     bodyLimit: FRAME_MAX_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
     // One hop: what the proxy itself saw. Anything further left in the header is whatever the client wrote there.

@@ -146,6 +146,28 @@ describe('send', () => {
     expect(sends[1]).toMatchObject({ status: 'rejected', reason: { code: 'not_participant' } });
   });
 
+  test('a removal that failed gives nobody else’s rights back, and a second one does not claim success', async () => {
+    const { chat, store } = await withUsers('ada', 'bo', 'cy');
+    const { conversation } = await chat.createConversation(user('ada'), { kind: 'group', participants: ['bo', 'cy'] });
+    const { cid } = conversation;
+    await chat.messages(user('ada'), cid, {});
+    const commit = store.commit;
+    let fail = (_: Error) => {};
+    store.commit = () => new Promise((_, reject) => (fail = reject));
+    const first = chat.removeParticipant(user('ada'), cid, 'bo').catch((error) => error.code);
+    await new Promise((resolve) => setImmediate(resolve));
+    const second = chat.removeParticipant(user('ada'), cid, 'bo').catch((error) => error.code);
+    const others = chat.removeParticipant(user('ada'), cid, 'cy');
+    await new Promise((resolve) => setImmediate(resolve));
+    store.commit = commit;
+    fail(new Error('disk'));
+    expect(await first).toBe('store_unavailable');
+    await expect(chat.send(user('cy'), text(cid, 'late'))).rejects.toMatchObject({ code: 'not_participant' });
+    expect(await second).toBeUndefined();
+    await others;
+    expect((await chat.conversation(user('ada'), cid)).participants.map(({ uid }) => uid)).toEqual(['ada']);
+  });
+
   test('unread never counts one’s own, and is exact after reads', async () => {
     const { chat } = await withUsers('ada', 'bo');
     const { conversation } = await chat.createConversation(user('ada'), { kind: 'dm', participants: ['bo'] });

@@ -37,7 +37,7 @@ export function createConversations({ store, directory, writer, clock }: Convers
   ): Promise<{ role: Role; kind: ConversationKind; members: ReadonlyMap<string, { role: Role }> }> {
     const known = await directory.load(cid);
     const role = actor.role === 'admin' ? 'owner' : known.members.get(actor.uid)?.role;
-    if (role === undefined) throw new ChatError('not_participant');
+    if (role === undefined || directory.isSuspended(cid, actor.uid)) throw new ChatError('not_participant');
     return { role, kind: known.kind, members: known.members };
   }
 
@@ -91,14 +91,8 @@ export function createConversations({ store, directory, writer, clock }: Convers
       const other = own.members.get(uid)?.role;
       const allowed = uid === actor.uid || actor.role === 'admin' || own.role === 'owner' || (own.role === 'admin' && other !== 'owner');
       if (!allowed || (other === 'owner' && uid !== actor.uid && actor.role !== 'admin')) throw new ChatError('forbidden');
-      if (other === undefined) return;
-      directory.suspend(cid, uid);
-      try {
-        await write({ op: 'remove', cid, by: actor.uid, at: clock.now(), uid });
-      } catch (error) {
-        directory.forget(cid);
-        throw error;
-      }
+      // Also when the cache knows no such participant: it may be a removal under way, and its outcome is this one's too.
+      await directory.suspended(cid, uid, () => write({ op: 'remove', cid, by: actor.uid, at: clock.now(), uid }));
     },
 
     async updateConversation(actor, cid, { title }) {

@@ -32,6 +32,8 @@ export class Directory {
   readonly #loading = new Map<string, { promise: Promise<Known>; stale: boolean }>();
   readonly #membersMax: number;
   #members = 0;
+  /** Removals under way, by `cid uid`. */
+  readonly #suspended = new Map<string, number>();
 
   constructor(store: Pick<ConversationReads, 'conversation' | 'participants'>, options: { membersMax?: number } = {}) {
     this.#store = store;
@@ -60,25 +62,25 @@ export class Directory {
   /** The user's place in the conversation. @throws ChatError not_participant */
   async require(uid: string, cid: string): Promise<Member> {
     const member = (this.peek(cid) ?? (await this.load(cid))).members.get(uid);
-    if (member === undefined) throw new ChatError('not_participant');
+    if (member === undefined || this.isSuspended(cid, uid)) throw new ChatError('not_participant');
     return member;
   }
 
-  /**
-   * Takes a user's rights away before the removal is committed: no send of theirs may be let in behind it.
-   * Call `forget` when the removal fails.
-   */
-  suspend(cid: string, uid: string): void {
-    if (this.#known.get(cid)?.members.delete(uid)) this.#members--;
+  /** Takes a user's rights away while their removal is being committed: no send of theirs may be let in behind it. */
+  async suspended<T>(cid: string, uid: string, removal: () => Promise<T>): Promise<T> {
+    const key = `${cid} ${uid}`;
+    this.#suspended.set(key, (this.#suspended.get(key) ?? 0) + 1);
+    try {
+      return await removal();
+    } finally {
+      const left = this.#suspended.get(key)! - 1;
+      if (left > 0) this.#suspended.set(key, left);
+      else this.#suspended.delete(key);
+    }
   }
 
-  forget(cid: string): void {
-    const loading = this.#loading.get(cid);
-    if (loading !== undefined) loading.stale = true;
-    const known = this.#known.get(cid);
-    if (known === undefined) return;
-    this.#known.delete(cid);
-    this.#members -= known.members.size;
+  isSuspended(cid: string, uid: string): boolean {
+    return this.#suspended.size > 0 && this.#suspended.has(`${cid} ${uid}`);
   }
 
   /** Applies a committed batch. */

@@ -11,4 +11,5 @@ export { type Log, silentLog } from './ports/log.ts';
 export type { Presence, PresenceState } from './ports/presence.ts';
 export * from './ports/store.ts';
 export * from './render.ts';
+export { addressBlock, Throttle, type ThrottleRule } from './throttle.ts';
 export { Writer, type WriterLimits, type WriterOptions } from './writer.ts';

@@ -22,7 +22,7 @@ export function createSend({ directory, writer, clock, bodyMaxBytes = BODY_MAX_B
     if (!input.kind.isWellFormed()) throw new ChatError('bad_frame', { say: 'kind: has half a character' });
     // No `await` when cached: a member's sends reach the writer in the order they were read.
     const known = directory.peek(input.cid) ?? (await directory.load(input.cid));
-    if (!known.members.has(actor.uid)) throw new ChatError('not_participant');
+    if (!known.members.has(actor.uid) || directory.isSuspended(input.cid, actor.uid)) throw new ChatError('not_participant');
     const outcome = await writer.append(toCommand(actor, input, clock.now(), bodyMaxBytes));
     if (!outcome.ok) throw new ChatError(outcome.code, outcome.say === undefined ? {} : { say: outcome.say });
     if (outcome.op !== 'send') throw new ChatError('internal');

@@ -129,7 +129,7 @@ class Lane {
     try {
       const outcomes = await this.#options.store.commit(batch.map((pending) => pending.command));
       for (const [i, pending] of batch.entries()) pending.resolve(outcomes[i]!);
-      this.#publish(batch, outcomes);
+      this.#publishSafely(batch, outcomes);
     } catch (error) {
       this.#options.onError?.(error);
       for (const pending of batch)
@@ -138,6 +138,15 @@ class Lane {
     this.#options.onBatch?.({ size: batch.length, ms: performance.now() - started });
     this.#inFlight = [];
     this.#next();
+  }
+
+  /** A listener's mistake is no failed commit. */
+  #publishSafely(batch: Pending[], outcomes: readonly Outcome[]): void {
+    try {
+      this.#publish(batch, outcomes);
+    } catch (error) {
+      this.#options.onError?.(error);
+    }
   }
 
   #publish(batch: Pending[], outcomes: readonly Outcome[]): void {

@@ -1,3 +1,4 @@
+import { settled } from '@gapless/testkit';
 import { expect, test } from 'vitest';
 import { startGateway } from './harness.test-util.ts';
 import { GATEWAY_LIMITS } from './limits.ts';
@@ -179,4 +180,57 @@ test('who was removed gets what there was up to that, and nothing after', async 
   expect(bo.of('error').map((frame) => frame.code)).toEqual(['not_participant', 'not_participant']);
   await say('ada', cid, 5, 'more');
   expect(bo.of('message').length).toBe(bo.of('message').filter((frame) => frame.rev < rev).length);
+});
+
+test('nothing after a removal reaches the removed, also when others were served from the same position first', async () => {
+  const { connect, group, chat, admin } = await startGateway();
+  const cid = await group('ada', 'bo');
+  const [ada, bo] = [await connect('ada'), await connect('bo')];
+  await ada.send({ t: 'join', cid });
+  await bo.send({ t: 'join', cid });
+  const say = (mid: string) => chat.send({ uid: 'ada', role: 'user' }, { cid, mid, kind: 'text', body: { text: mid } });
+  // All of it before the next flush: the removal is in the middle of one run of frames.
+  const done: Promise<unknown>[] = [say('before'), chat.removeParticipant(admin, cid, 'bo')];
+  for (let i = 0; i < 20; i++) await null;
+  done.push(say('secret 1'), say('secret 2'));
+  await Promise.all(done);
+  await settled();
+  expect(ada.of('message').map((frame) => frame.mid)).toEqual(['before', 'secret 1', 'secret 2']);
+  expect(bo.of('message').map((frame) => frame.mid)).toEqual(['before']);
+  expect(bo.of('change').map((frame) => frame.op)).toEqual(['participants_removed']);
+});
+
+test('who was removed and added again while joining stays joined', async () => {
+  const { connect, group, chat, admin, say, store } = await startGateway();
+  const cid = await group('ada', 'bo');
+  const bo = await connect('bo');
+  const heads = store.heads;
+  let release = () => {};
+  const gate = new Promise<void>((resolve) => (release = resolve));
+  store.heads = (...args) => gate.then(() => heads(...args));
+  await bo.send({ t: 'join', cid });
+  await chat.removeParticipant(admin, cid, 'bo');
+  await chat.addParticipants(admin, cid, { users: ['bo'] });
+  release();
+  await settled();
+  await say('ada', cid, 3);
+  expect(bo.of('joined')).toHaveLength(1);
+  expect(bo.seqs(cid)).toEqual([1, 2, 3]);
+});
+
+test('a sync of much history fills no more than the connection takes, one page at a time', async () => {
+  const backpressure = { enabled: true, highWaterBytes: 50_000, closeUnwritableAfterMs: -1 };
+  const { connect, group, say, clock } = await startGateway({ limits: { backpressure } });
+  const cids: string[] = [];
+  for (let i = 0; i < 20; i++) {
+    cids.push(await group('ada', 'bo'));
+    await say('ada', cids[i]!, 100, `m${i}`, 'x'.repeat(1_000));
+  }
+  await clock.advance(10_000);
+  const bo = await connect('bo');
+  bo.transport.writable = false;
+  await bo.send({ t: 'sync', convs: cids.map((cid) => ({ cid, rev: 0 })) });
+  expect(bo.transport.bufferedBytes).toBeLessThan(300_000);
+  for (let i = 0; i < 60 && bo.of('message').length < 2_000; i++) await bo.drain();
+  for (const cid of cids) expect(bo.seqs(cid)).toEqual(range(1, 100));
 });

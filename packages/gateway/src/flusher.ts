@@ -1,3 +1,4 @@
+import type { Log } from '@gapless/core';
 import type { Clock } from '@gapless/kit';
 import type { CatchUp } from './catch-up.ts';
 import { ENCODING, Frame } from './frame.ts';
@@ -11,6 +12,7 @@ export interface FlusherOptions {
   limits: GatewayLimits;
   metrics: GatewayMetrics;
   catchUp: CatchUp;
+  log: Log;
   /** A subscription reached the last rev it may see. */
   onEnded: (subscription: Subscription) => void;
 }
@@ -76,6 +78,12 @@ export class Flusher {
     this.enqueue(session);
   }
 
+  /** A page of the subscription was written, or could not be: what else the session waits for goes on. */
+  pageDone(subscription: Subscription): void {
+    this.mark(subscription);
+    this.enqueue(subscription.session);
+  }
+
   /** Writes now what the session has, for frames that must go before a close. */
   flushNow(session: Session): void {
     this.#flush(session);
@@ -89,7 +97,7 @@ export class Flusher {
     for (; i < queue.length; i++) {
       const session = queue[i]!;
       session.queued = false;
-      this.#flush(session);
+      this.#flushOrClose(session);
       // The clock is cheap, but not for every write.
       if ((i & 31) === 31 && performance.now() - started > this.#options.limits.sliceMs) {
         i++;
@@ -102,6 +110,16 @@ export class Flusher {
     else this.#options.metrics.deliveryMs(performance.now() - this.#since);
   };
 
+  /** A mistake with one session must not end the others. */
+  #flushOrClose(session: Session): void {
+    try {
+      this.#flush(session);
+    } catch (error) {
+      this.#options.log.error({ err: error, conn: session.conn }, 'flush failed');
+      session.transport.terminate();
+    }
+  }
+
   #flush(session: Session): void {
     if (session.closed) return;
     if (this.#isBlocked(session)) return;
@@ -111,12 +129,25 @@ export class Flusher {
       for (const frame of session.control) chunks.push(frame.bytes(soleEncoding(encoding)));
       session.control = [];
     }
-    if (session.merged !== undefined) {
-      for (const { frame } of session.merged.values()) chunks.push(frame.bytes(soleEncoding(encoding)));
-      session.merged = undefined;
-    }
+    this.#takeMerged(session, chunks);
     this.#deliver(session, chunks);
     if (chunks.length > 0) session.transport.write(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks));
+  }
+
+  /** Adds merged frames, no more than one write may hold; the rest waits for the next. */
+  #takeMerged(session: Session, chunks: Buffer[]): void {
+    const { merged } = session;
+    if (merged === undefined) return;
+    const encoding = soleEncoding(session.transport.encoding);
+    let room = this.#options.limits.backpressure.highWaterBytes;
+    for (const [key, { frame }] of merged) {
+      if (room <= 0) return this.enqueue(session);
+      const bytes = frame.bytes(encoding);
+      room -= bytes.length;
+      chunks.push(bytes);
+      merged.delete(key);
+    }
+    session.merged = undefined;
   }
 
   /** Adds what the marked conversations have, as far as one write reaches; the rest stays marked. */
@@ -131,7 +162,9 @@ export class Flusher {
       const { tail } = subscription.channel;
       if (subscription.closed || subscription.paused || tail === undefined) continue;
       if (subscription.since !== undefined || (subscription.behind > 0 && !tail.covers(subscription.position))) {
-        catchUp.start(subscription);
+        // One page at a time for a connection, however many of its conversations are behind; the others stay marked.
+        if (session.paging) this.#keep(subscription);
+        else catchUp.start(subscription);
         continue;
       }
       if (subscription.behind > 0 && room > 0) {
@@ -144,15 +177,16 @@ export class Flusher {
     }
   }
 
+  #keep(subscription: Subscription): void {
+    subscription.dirty = true;
+    subscription.session.dirty.push(subscription);
+  }
+
   #next(subscription: Subscription, metrics: GatewayMetrics): Buffer {
     const { position, lastRev } = subscription;
     const tail = subscription.channel.tail!;
-    const maxBytes = this.#options.limits.runMaxBytes;
-    // Someone removed gets single frames up to the last one they may see: a shared run could reach beyond it.
-    const run =
-      tail.head > lastRev
-        ? tail.run(position, subscription.session.transport.encoding, 0)
-        : tail.run(position, subscription.session.transport.encoding, maxBytes);
+    const bounds = { upTo: Math.min(tail.head, lastRev), maxBytes: this.#options.limits.runMaxBytes };
+    const run = tail.run(position, subscription.session.transport.encoding, bounds);
     subscription.position = run.to;
     metrics.delivered(run.to - position, run.bytes.length);
     return run.bytes;

@@ -1,4 +1,4 @@
-import { ChatError, type Committed } from '@gapless/core';
+import { addressBlock, ChatError, type Committed } from '@gapless/core';
 import { TokenBucket, ulid } from '@gapless/kit';
 import {
   BAD_FRAMES_MAX,
@@ -14,6 +14,8 @@ import {
   REFUSED_FRAMES_MAX,
   type Ref,
   refOf,
+  STRANGERS_PER_ADDRESS_MAX,
+  SYNC_PER_TOKEN,
   type UpFrame,
 } from '@gapless/protocol';
 import type { Authed, Context, GatewayDeps } from './context.ts';
@@ -37,6 +39,8 @@ export class Gateway {
   readonly #watchdog: Watchdog;
   #draining = false;
   #opened = 0;
+  /** Connections that did not authenticate yet, by address. */
+  readonly #strangers = new Map<string, number>();
 
   constructor(deps: GatewayDeps) {
     this.hub = new Hub(deps);
@@ -70,7 +74,28 @@ export class Gateway {
     if (rateLimits) session.bucket = new TokenBucket({ perSec: FRAMES_PER_SEC, burst: FRAMES_BURST }, clock.now());
     this.sessions.add(session);
     metrics.connectionOpened();
+    if (rateLimits && !this.#admitStranger(session)) this.close(session, 'too_many');
     return session;
+  }
+
+  /** It is no stranger any more: its address may bring the next one. */
+  #known(session: Session): void {
+    const { stranger } = session;
+    if (stranger === undefined) return;
+    session.stranger = undefined;
+    const left = (this.#strangers.get(stranger) ?? 1) - 1;
+    if (left > 0) this.#strangers.set(stranger, left);
+    else this.#strangers.delete(stranger);
+  }
+
+  /** Counts a connection that did not authenticate yet; one address may have so many of them. */
+  #admitStranger(session: Session): boolean {
+    const block = addressBlock(session.ip);
+    const count = (this.#strangers.get(block) ?? 0) + 1;
+    if (count > STRANGERS_PER_ADDRESS_MAX) return false;
+    this.#strangers.set(block, count);
+    session.stranger = block;
+    return true;
   }
 
   /** One message from the client. Never throws. */
@@ -97,13 +122,15 @@ export class Gateway {
 
   /** Verifies a token, of the first frame or of the upgrade. */
   authenticate(session: Session, jwt: string, device?: string): Promise<void> {
-    const done = this.#run(session, { t: 'auth' }, () => authenticate(this.#context, session, jwt, device));
-    if (session.actor !== undefined) return done;
-    // When it failed for the server's reasons, frames that waited must not wait for it again.
-    session.authenticating = done.then(() => {
-      if (session.actor === undefined) session.authenticating = undefined;
-    });
-    return session.authenticating;
+    const done = (session.authenticating ?? Promise.resolve())
+      .then(() => this.#run(session, { t: 'auth' }, () => authenticate(this.#context, session, jwt, device)))
+      .then(() => {
+        if (session.authenticating === done) session.authenticating = undefined;
+        if (session.actor !== undefined) this.#known(session);
+        else session.authFailed = true;
+      });
+    session.authenticating = done;
+    return done;
   }
 
   error(session: Session, code: ErrorCode, { msg, ref, retryAfterMs }: { msg?: string; ref?: Ref; retryAfterMs?: number } = {}): void {
@@ -116,6 +143,8 @@ export class Gateway {
       ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
     };
     this.hub.flusher.reply(session, Frame.of(frame));
+    // An error is critical: where it cannot be written, the connection says it by ending.
+    if (session.blockedAt !== undefined) this.close(session, 'slow_consumer');
   }
 
   /** Ends a session: what is waiting for it alone is written first. */
@@ -203,7 +232,7 @@ export class Gateway {
 
   /** Takes a token from the connection's bucket; a client that goes on regardless is closed. */
   #admit(session: Session, value: unknown): boolean {
-    const retryAfterMs = session.bucket?.take(this.#context.clock.now()) ?? 0;
+    const retryAfterMs = session.bucket?.take(this.#context.clock.now(), costOf(value)) ?? 0;
     if (retryAfterMs === 0) {
       session.refused = 0;
       return true;
@@ -238,9 +267,16 @@ export class Gateway {
     if (session.closed) return;
     session.closed = true;
     this.sessions.delete(session);
+    this.#known(session);
     if (session.watching !== undefined) this.#context.watch.unwatch(session, session.watching);
     if (session.actor !== undefined) this.#context.presence.leave(session.actor.uid, session.conn);
     this.hub.removeSession(session);
     this.#context.metrics.connectionClosed();
   }
+}
+
+/** Tokens that a frame takes: a `sync` is many joins. */
+function costOf(value: unknown): number {
+  const { t, convs } = (value ?? {}) as { t?: unknown; convs?: unknown };
+  return t === 'sync' && Array.isArray(convs) ? 1 + Math.ceil(convs.length / SYNC_PER_TOKEN) : 1;
 }

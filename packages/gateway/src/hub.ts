@@ -32,7 +32,7 @@ export class Hub {
 
   constructor(options: HubOptions) {
     this.#options = options;
-    const catchUp = new CatchUp(options, (subscription) => this.flusher.mark(subscription));
+    const catchUp = new CatchUp(options, (subscription) => this.flusher.pageDone(subscription));
     this.flusher = new Flusher({ ...options, catchUp, onEnded: (subscription) => this.unsubscribe(subscription) });
     this.#stopSweep = options.clock.every(1_000, () => this.#sweep());
   }
@@ -119,6 +119,7 @@ export class Hub {
 function endFor(channel: Channel, users: readonly string[], rev: number): void {
   const removed = new Set(users);
   for (const subscription of channel.subscriptions) {
-    if (removed.has(subscription.session.actor?.uid ?? '')) subscription.lastRev = Math.min(subscription.lastRev, rev);
+    if (rev > subscription.grantedRev && removed.has(subscription.session.actor?.uid ?? ''))
+      subscription.lastRev = Math.min(subscription.lastRev, rev);
   }
 }

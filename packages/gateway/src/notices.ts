@@ -12,10 +12,10 @@ export interface NoticesOptions {
   everyMs: number;
 }
 
-/**
- * `conversation` frames: what happens in conversations to the users' connections that have not joined them. New messages are told
- * merged, as head and unread; a connection that joined sees the messages themselves.
- */
+/** A conversation of this many more members rests this much longer: the notices of a large room must not weigh as its messages do. */
+const REST_MS_PER_MEMBER = 1;
+
+/** `conversation` frames: what happens in a user's conversations, to all of their connections. New messages are told merged, as head and unread. */
 export class Notices {
   readonly #options: NoticesOptions;
   /** Conversations told of lately, and whether something came since. */
@@ -32,7 +32,7 @@ export class Notices {
     }
     for (const { op, cid, uid } of receipts) {
       const known = op === 'read' ? this.#options.directory.peek(cid) : undefined;
-      if (known !== undefined) this.#tell(known, uid, 'changed', { joinedToo: false });
+      if (known !== undefined) this.#tell(known, uid, 'changed');
     }
   }
 
@@ -42,41 +42,40 @@ export class Notices {
       resting.again = true;
       return;
     }
-    this.#tellAll(cid);
+    const members = this.#tellAll(cid);
     const state = { again: false };
     this.#resting.set(cid, state);
-    this.#options.clock.after(this.#options.everyMs, () => {
+    this.#options.clock.after(this.#options.everyMs + members * REST_MS_PER_MEMBER, () => {
       this.#resting.delete(cid);
       if (state.again) this.#changed(cid);
     });
   }
 
-  #tellAll(cid: string): void {
+  /** How many members there are. */
+  #tellAll(cid: string): number {
     const known = this.#options.directory.peek(cid);
-    if (known === undefined) return;
-    for (const uid of known.members.keys()) this.#tell(known, uid, 'changed', { joinedToo: false });
+    if (known === undefined) return 0;
+    for (const uid of known.members.keys()) this.#tell(known, uid, 'changed');
+    return known.members.size;
   }
 
   async #membership(entry: LogEntry & { op: 'change' }): Promise<void> {
     const { detail, cid } = entry;
     try {
       const known = await this.#options.directory.load(cid);
-      if (detail.op === 'settings') for (const uid of known.members.keys()) this.#tell(known, uid, 'changed', { joinedToo: true });
-      else
-        for (const uid of detail.users)
-          this.#tell(known, uid, detail.op === 'participants_removed' ? 'removed' : 'added', { joinedToo: true });
+      if (detail.op === 'settings') for (const uid of known.members.keys()) this.#tell(known, uid, 'changed');
+      else for (const uid of detail.users) this.#tell(known, uid, detail.op === 'participants_removed' ? 'removed' : 'added');
     } catch (error) {
       this.#options.log.warn({ err: error, cid }, 'conversation notice not sent');
     }
   }
 
-  #tell(known: Known, uid: string, op: 'added' | 'removed' | 'changed', { joinedToo }: { joinedToo: boolean }): void {
+  #tell(known: Known, uid: string, op: 'added' | 'removed' | 'changed'): void {
     const sessions = this.#options.hub.sessionsOf(uid);
     if (sessions === undefined) return;
     const { cid, head } = known;
     let frame: Frame | undefined;
     for (const session of sessions) {
-      if (!joinedToo && session.subscriptions.has(cid)) continue;
       const unread = op === 'removed' ? 0 : Math.max(0, head - (known.members.get(uid)?.lastRead ?? 0));
       frame ??= Frame.of({ t: 'conversation', cid, op, head: op === 'removed' ? 0 : head, unread });
       // One key for each kind: a count must not overwrite an `added` that was not written yet.

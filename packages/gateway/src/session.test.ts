@@ -7,6 +7,7 @@ import {
   REAUTH_GRACE_MS,
   REFUSED_FRAMES_MAX,
   SILENCE_MAX_MS,
+  STRANGERS_PER_ADDRESS_MAX,
 } from '@gapless/protocol';
 import { describe, expect, test } from 'vitest';
 import { startGateway } from './harness.test-util.ts';
@@ -85,6 +86,29 @@ describe('authentication', () => {
     expect(codes(kept)).toEqual(['token_expired']);
   });
 
+  test('two first tokens at once: the first is who it is, the other is refused, and nothing is left behind', async () => {
+    const { open, token, gateway, group } = await startGateway();
+    const cid = await group('eve', 'bo');
+    const client = open();
+    const frames = [
+      { t: 'auth', jwt: token('eve') },
+      { t: 'auth', jwt: token('bo') },
+      { t: 'join', cid },
+    ];
+    await Promise.all(frames.map((frame) => client.send(frame)));
+    expect(client.of('ready').map((frame) => frame.userId)).toEqual(['eve']);
+    expect(client.transport.closedWith).toBe(4401);
+    expect([gateway.sessions.size, gateway.hub.sessionsOf('eve'), gateway.hub.sessionsOf('bo')]).toEqual([0, undefined, undefined]);
+  });
+
+  test('one address may have so many connections without a token', async () => {
+    const { open, token } = await startGateway({ rateLimits: true });
+    const strangers = Array.from({ length: STRANGERS_PER_ADDRESS_MAX }, () => open());
+    expect(open().transport.closedWith).toBe(4429);
+    await strangers[0]!.send({ t: 'auth', jwt: token('ada') });
+    expect(open().transport.closedWith).toBeUndefined();
+  });
+
   test('a token of another user is refused', async () => {
     const { connect, token } = await startGateway();
     const client = await connect('ada');
@@ -154,6 +178,21 @@ describe('frames that are refused', () => {
 });
 
 describe('heartbeat and end', () => {
+  test('a slow connection that does take bytes is not called silent', async () => {
+    const backpressure = { enabled: true, highWaterBytes: 20_000, closeUnwritableAfterMs: 3_000 };
+    const { connect, group, say, clock } = await startGateway({ limits: { backpressure } });
+    const cid = await group('ada', 'bo');
+    const slow = await connect('bo');
+    await slow.send({ t: 'join', cid });
+    slow.transport.writable = false;
+    for (let round = 0; round < 5; round++) await say('ada', cid, 100, `r${round}`);
+    for (let sec = 0; sec < 60; sec++) {
+      slow.transport.bufferedBytes = Math.max(1, slow.transport.bufferedBytes - 100);
+      await clock.advance(1_000);
+    }
+    expect(slow.transport.closedWith).toBeUndefined();
+  });
+
   test('every connection is pinged once a heartbeat; silence closes 4408, any sign of life does not', async () => {
     const { connect, clock } = await startGateway();
     const [silent, alive] = [await connect('ada'), await connect('bo')];

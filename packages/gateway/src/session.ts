@@ -36,7 +36,13 @@ export class Session {
   token: VerifiedToken | undefined;
   /** The first `auth`, while it is verified and after. */
   authenticating: Promise<void> | undefined;
+  /** The last `auth` failed for the server's reasons; the client's own end the session. */
+  authFailed = false;
+  /** Address that it is counted under while it did not authenticate. */
+  stranger: string | undefined;
   device = '';
+  /** Whether the client named it: only then it will come back under this name. */
+  deviceNamed = false;
   readonly subscriptions = new Map<string, Subscription>();
   watching: Set<string> | undefined;
   /** Absent where rate limits are off. */
@@ -57,6 +63,10 @@ export class Session {
   control: Frame[] = [];
   merged: Map<string, Merged> | undefined;
   dirty: Subscription[] = [];
+  /** A page from the store is on its way to it. */
+  paging = false;
+  /** Joins, syncs and leaves under way: they take effect in their order. */
+  joining: Promise<void> | undefined;
   /** Which second of the heartbeat it is pinged in. */
   readonly slot: number;
   /** Stands in the hub's list for the next flush. */

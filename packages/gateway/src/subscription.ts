@@ -19,6 +19,10 @@ export class Subscription {
   paused = true;
   /** The last rev this session may see: its user was removed there. */
   lastRev = Number.POSITIVE_INFINITY;
+  /** The rev at which the store said that the user takes part. Removals up to it were undone. */
+  grantedRev = -1;
+  /** Rows of its next page from the store; fewer where messages are large. */
+  pageRows: number | undefined;
   /** Marked for the next flush of its session. */
   dirty = false;
   /** `joined` was written. */

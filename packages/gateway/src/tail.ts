@@ -27,7 +27,7 @@ export class Tail {
   #bytes = 0;
   readonly #limits: TailLimits;
   /** The last run handed out, by encoding: a room's sockets mostly ask for the same. */
-  #cached: { from: number; to: number; run: Run }[] = [];
+  #cached: { from: number; upTo: number; run: Run }[] = [];
 
   constructor(head: number, limits: TailLimits) {
     this.#head = head;
@@ -63,21 +63,21 @@ export class Tail {
     this.#cached = [];
   }
 
-  /** What follows `after`, at most about `maxBytes` (at least one frame), encoded once for all who ask for the same. */
-  run(after: number, encoding: Encoding, maxBytes: number): Run {
-    assert(after < this.#head && this.covers(after), `tail ${this.#first}..${this.#head} is asked after ${after}`);
+  /** What follows `after` up to `upTo`, at most about `maxBytes` (at least one frame), encoded once for all who ask for the same. */
+  run(after: number, encoding: Encoding, { upTo, maxBytes }: { upTo: number; maxBytes: number }): Run {
+    assert(after < upTo && upTo <= this.#head && this.covers(after), `tail ${this.#first}..${this.#head} is asked for ${after}..${upTo}`);
     const cached = this.#cached[encoding];
-    if (cached !== undefined && cached.from === after && cached.to === this.#head) return cached.run;
+    if (cached !== undefined && cached.from === after && cached.upTo === upTo) return cached.run;
     const frames: Frame[] = [];
     let bytes = 0;
-    for (let i = after + 1 - this.#first; i < this.#entries.length; i++) {
+    for (let i = after + 1 - this.#first; i <= upTo - this.#first; i++) {
       const { frame } = this.#entries[i]!;
       bytes += frame.text.length;
       if (frames.length > 0 && bytes > maxBytes) break;
       frames.push(frame);
     }
     const run = { to: after + frames.length, bytes: joinFrames(frames, encoding) };
-    this.#cached[encoding] = { from: after, to: this.#head, run };
+    this.#cached[encoding] = { from: after, upTo, run };
     return run;
   }
 

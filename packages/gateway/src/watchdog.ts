@@ -49,14 +49,21 @@ export class Watchdog {
 
   #check(session: Session, now: number): void {
     if (session.actor === undefined) {
-      if (now - session.openedAt < AUTH_TIMEOUT_MS) return;
-      this.#gateway.error(session, 'unauthorized', { msg: 'No token in time.' });
-      this.#gateway.close(session, 'unauthorized');
-    } else if (now - session.lastSeenAt >= SILENCE_MAX_MS) this.#gateway.close(session, 'no_pong');
+      if (now - session.openedAt >= AUTH_TIMEOUT_MS) this.#endStranger(session, now);
+    } else if (session.blockedAt === undefined && now - session.lastSeenAt >= SILENCE_MAX_MS) this.#gateway.close(session, 'no_pong');
     else {
       this.#checkExpiry(session, now);
       this.#checkProgress(session, now);
     }
+  }
+
+  /** A token that could not be checked, for the store's or the identity provider's reasons, is not called bad. */
+  #endStranger(session: Session, now: number): void {
+    const checking = session.authenticating !== undefined && now - session.openedAt < 2 * AUTH_TIMEOUT_MS;
+    if (checking) return;
+    if (session.authFailed || session.authenticating !== undefined) return this.#gateway.close(session, 'going_away');
+    this.#gateway.error(session, 'unauthorized', { msg: 'No token in time.' });
+    this.#gateway.close(session, 'unauthorized');
   }
 
   #checkExpiry(session: Session, now: number): void {
@@ -75,6 +82,8 @@ export class Watchdog {
     if (bufferedBytes < (session.blockedBytes ?? Number.POSITIVE_INFINITY)) {
       session.blockedBytes = bufferedBytes;
       session.blockedAt = now;
+      // Its pongs wait unread until it drained; that it takes bytes is a sign of life.
+      session.lastSeenAt = now;
     } else if (closeUnwritableAfterMs >= 0 && now - session.blockedAt >= closeUnwritableAfterMs) {
       const fields = { uid: session.actor?.uid, conn: session.conn, durationMs: now - session.blockedAt, bufferedBytes };
       this.#options.log.warn(fields, 'slow consumer closed');

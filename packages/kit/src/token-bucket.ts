@@ -12,16 +12,19 @@ export class TokenBucket {
     this.#at = nowMs;
   }
 
-  /** Takes one token and returns 0, or returns the milliseconds until one is there. */
-  take(nowMs: number): number {
+  /** Takes `cost` tokens and returns 0, or takes none and returns the milliseconds until they are there. */
+  take(nowMs: number, cost = 1): number {
+    // A clock that was set back must not starve the bucket until it catches up.
+    if (nowMs < this.#at) this.#at = nowMs;
     if (nowMs > this.#at) {
       this.#tokens = Math.min(this.#burst, this.#tokens + ((nowMs - this.#at) / 1000) * this.#perSec);
       this.#at = nowMs;
     }
-    if (this.#tokens >= 1) {
-      this.#tokens--;
+    const needed = Math.min(cost, this.#burst);
+    if (this.#tokens >= needed) {
+      this.#tokens -= needed;
       return 0;
     }
-    return Math.ceil(((1 - this.#tokens) / this.#perSec) * 1000);
+    return Math.ceil(((needed - this.#tokens) / this.#perSec) * 1000);
   }
 }

@@ -34,8 +34,26 @@ export const JOINS_MAX = 10_000;
 /** Conversations in one `sync`; the frame limit allows no more than about this. */
 export const SYNC_MAX = 1_000;
 
+/** Conversations in a `sync` for one token of the frame limit: each costs some reads. */
+export const SYNC_PER_TOKEN = 20;
+
+/** Connections of one address (IPv6: /64) that did not authenticate yet, where rate limits are on: an office that reconnects at once. */
+export const STRANGERS_PER_ADDRESS_MAX = 1_000;
+
+/** HTTP requests of one user per ten seconds, and at once: a page full of tabs, not a crawler. */
+export const REQUESTS_PER_10_SEC = 600;
+
 /** Users that one connection watches the presence of. */
 export const WATCH_MAX = 500;
+
+/** Name of a room of the rooms dialect; `private:` and a user id fit. */
+export const ROOM_NAME_MAX_CHARS = 128;
+
+/** Rooms that one connection has joined. */
+export const ROOMS_JOINED_MAX = 1_000;
+
+/** Frames of one connection of the rooms dialect that wait behind its rate before it is closed 4429. */
+export const ROOM_FRAMES_WAITING_MAX = 1_000;
 
 /** Server pings; an idle proxy gives up after 30 to 60 s. */
 export const HEARTBEAT_MS = 15_000;

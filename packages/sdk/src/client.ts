@@ -195,7 +195,7 @@ class LiveClient implements Client {
   }
 
   #onConversation(frame: DownFrameOf<'conversation'>, conversation: LiveConversation | undefined): void {
-    this.conversations.onFrame(frame);
+    this.conversations.onFrame(frame, { joined: conversation?.joined ?? false });
     if (frame.op === 'removed') conversation?.fail('not_participant');
     // In again: what was refused before is welcome now.
     else if (frame.op === 'added' && conversation?.wanted && !conversation.joined) this.#join([conversation]);

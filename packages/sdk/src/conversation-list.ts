@@ -95,13 +95,14 @@ export class LiveConversationList implements ConversationList {
     if (this.#stale.size > 0) this.#schedule();
   }
 
-  onFrame({ op, cid, head, unread }: DownFrameOf<'conversation'>): void {
+  /** `joined`: the conversation's own frames say the rest, nothing is asked for. */
+  onFrame({ op, cid, head, unread }: DownFrameOf<'conversation'>, { joined }: { joined: boolean }): void {
     if (op === 'removed') return this.remove(cid);
     this.#removed.delete(cid);
     const known = this.#items.get(cid);
     if (known !== undefined) this.#set({ ...known, head: Math.max(known.head, head), lastRead: Math.max(known.lastRead, head - unread) });
     const onlyRead = known !== undefined && head <= known.head && head - unread > known.lastRead;
-    if (!onlyRead) this.refetch(cid);
+    if (!onlyRead && !(joined && known !== undefined)) this.refetch(cid);
   }
 
   /** A message of a joined conversation: new, or the newest in a new state. */

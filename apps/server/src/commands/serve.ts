@@ -4,8 +4,11 @@ import type { Config } from '../settings.ts';
 import { VERSION } from '../version.ts';
 import { type Running, startServer } from '../wire.ts';
 
-/** After this the process ends, finished or not: a supervisor would kill it anyway. */
+/** Beyond the drain, the process ends finished or not: a supervisor would kill it anyway. */
 const SHUTDOWN_MAX_MS = 30_000;
+
+/** A terminal's Ctrl+C reaches every process of the group, and may be handed on to us once more: that is not a second one. */
+const SECOND_INTERRUPT_MS = 500;
 
 /** EX_IOERR of sysexits.h: the disk failed. A restart recovers from what is durable. */
 const EXIT_STORE_FAILED = 74;
@@ -21,7 +24,7 @@ export async function serve(config: Config): Promise<void> {
 
   const stop = (signal: NodeJS.Signals) => {
     log.info({ signal }, 'draining');
-    setTimeout(() => process.exit(1), SHUTDOWN_MAX_MS).unref();
+    setTimeout(() => process.exit(1), config.drainSpreadMs + SHUTDOWN_MAX_MS).unref();
     running.close().then(
       () => process.exit(0),
       (error: unknown) => {
@@ -34,7 +37,10 @@ export async function serve(config: Config): Promise<void> {
   process.once('SIGINT', (signal) => {
     stop(signal);
     // A second Ctrl+C does not wait.
-    process.once('SIGINT', () => process.exit(128 + constants.signals.SIGINT));
+    const at = Date.now();
+    process.on('SIGINT', () => {
+      if (Date.now() - at > SECOND_INTERRUPT_MS) process.exit(128 + constants.signals.SIGINT);
+    });
   });
 }
 

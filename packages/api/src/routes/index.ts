@@ -4,6 +4,14 @@ import { authRoutes } from './auth.ts';
 import { conversationRoutes } from './conversations.ts';
 import { messageRoutes } from './messages.ts';
 import { operationRoutes } from './operations.ts';
+import { roomRoutes } from './rooms.ts';
 
 /** Every route of the HTTP API. */
-export const ROUTES: readonly Route[] = [...authRoutes, ...conversationRoutes, ...messageRoutes, ...adminRoutes, ...operationRoutes];
+export const ROUTES: readonly Route[] = [
+  ...authRoutes,
+  ...conversationRoutes,
+  ...messageRoutes,
+  ...roomRoutes,
+  ...adminRoutes,
+  ...operationRoutes,
+];

@@ -19,7 +19,8 @@ export async function authenticate(context: Context, session: Session, jwt: stri
     await context.ensureSeen(token);
     if (session.closed) return;
     session.expiredAt = undefined;
-    if (session.actor === undefined) open(context, session, device);
+    // One `auth` of a session at a time: the actor that is set here is never another user's later.
+    if (session.actor === undefined) open(context, session, token.uid, device);
     session.actor = { uid: token.uid, role: token.role };
     context.hub.flusher.reply(session, ready(context, session, token.uid));
   } catch (error) {
@@ -29,8 +30,8 @@ export async function authenticate(context: Context, session: Session, jwt: stri
   }
 }
 
-function open(context: Context, session: Session, device: string | undefined): void {
-  const { uid } = session.token!;
+function open(context: Context, session: Session, uid: string, device: string | undefined): void {
+  session.deviceNamed = device !== undefined;
   session.device = device ?? ulid(context.clock.now());
   context.hub.addUser(uid, session);
   context.presence.touch(uid, session.conn);

@@ -11,15 +11,29 @@ interface Wanted {
   readonly rev?: number;
 }
 
-export const join: Handler<'join'> = (context, session, frame) => joinAll(context, session, [frame], 'join');
+export const join: Handler<'join'> = (context, session, frame) => inTurn(session, () => joinAll(context, session, [frame], 'join'));
 
 /** Many joins at once, with one read of the store. */
-export const sync: Handler<'sync'> = (context, session, frame) => joinAll(context, session, lastOfEach(frame.convs), 'sync');
+export const sync: Handler<'sync'> = (context, session, frame) =>
+  inTurn(session, () => joinAll(context, session, lastOfEach(frame.convs), 'sync'));
 
-export const leave: Handler<'leave'> = ({ hub }, session, frame) => {
-  const subscription = session.subscriptions.get(frame.cid);
-  if (subscription !== undefined) hub.unsubscribe(subscription);
-};
+export const leave: Handler<'leave'> = ({ hub }, session, frame) =>
+  inTurn(session, async () => {
+    const subscription = session.subscriptions.get(frame.cid);
+    if (subscription !== undefined) hub.unsubscribe(subscription);
+  });
+
+/** One of a session at a time, in the order of its frames: no client has more than one of these reads under way. */
+function inTurn(session: Authed, task: () => Promise<void>): Promise<void> {
+  const before = session.joining ?? Promise.resolve();
+  const done = before.then(() => (session.closed ? undefined : task()));
+  const settled = done.catch(() => {});
+  session.joining = settled;
+  void settled.then(() => {
+    if (session.joining === settled) session.joining = undefined;
+  });
+  return done;
+}
 
 /**
  * Subscribes first and reads the heads after it: a commit in between is in the tail, and the position decides what is sent.
@@ -41,7 +55,7 @@ async function joinAll(context: Context, session: Authed, wanted: readonly Wante
       throw error;
     });
   for (const [i, subscription] of subscriptions.entries()) {
-    // Left, or joined anew, meanwhile.
+    // The session ended meanwhile.
     if (subscription.closed) continue;
     const head = heads[i];
     if (head !== undefined) start(context, session, subscription, wanted[i]!, head);
@@ -52,6 +66,7 @@ async function joinAll(context: Context, session: Authed, wanted: readonly Wante
       hub.flusher.reply(session, Frame.of({ t: 'error', code: error.code, msg: error.message, ref: { t, cid: wanted[i]!.cid } }));
     }
   }
+  for (const subscription of subscriptions) if (!subscription.closed) await sendPositions(context, session, subscription);
 }
 
 function start(context: Context, session: Authed, subscription: Subscription, wanted: Wanted, head: ConversationHead): void {
@@ -67,10 +82,11 @@ function start(context: Context, session: Authed, subscription: Subscription, wa
     session,
     Frame.of({ t: 'joined', cid, head: head.head, rev: head.rev, lastRead: head.lastRead, ...(reset ? { reset: true } : {}) }),
   );
+  subscription.grantedRev = head.rev;
+  if (subscription.lastRev <= head.rev) subscription.lastRev = Number.POSITIVE_INFINITY;
   subscription.joined = true;
   subscription.paused = false;
   hub.flusher.mark(subscription);
-  void sendPositions(context, session, subscription);
 }
 
 /** Beyond the head (the server was set back), or older than the log that is kept. */

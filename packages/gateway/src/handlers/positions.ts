@@ -2,7 +2,8 @@ import type { Handler } from '../context.ts';
 
 /** This device has everything up to `pos`. No answer; others hear `delivered`. */
 export const ack: Handler<'ack'> = async ({ chat }, session, frame) => {
-  await chat.delivered(session.actor, session.device, frame.cid, frame.pos);
+  // A device without a name of its own never comes back: nothing is kept for it apart.
+  await chat.delivered(session.actor, session.deviceNamed ? session.device : '', frame.cid, frame.pos);
 };
 
 /** This user has read up to `pos`. No answer; everyone hears `read`, the user's other devices too. */

@@ -1,2 +1,3 @@
+export { brokerContract } from './broker.ts';
 export type { Skip } from './contract.ts';
 export { type StoreVariant, storeContract } from './store.ts';

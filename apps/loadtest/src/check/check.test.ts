@@ -1,0 +1,92 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { generateHistory } from '../testing/generate.ts';
+import { PLANTS } from '../testing/mutate.ts';
+import { Random } from '../testing/random.ts';
+import { ANOMALIES, type AnomalyName } from './anomalies.ts';
+import { checkEvents } from './check.ts';
+import type { HistoryEvent } from './event.ts';
+import { checkFiles } from './files.ts';
+import { printCheck } from './print.ts';
+
+// Goal: a checker that can be believed. Method: a generator of good histories, on which it must be silent, and a mutator that plants one
+// fault of each kind, every one of which it must name.
+
+const seeds = fc.integer({ min: 0, max: 2 ** 31 });
+
+test('is silent on good histories, crashes, lost acks and reconnects included', () => {
+  fc.assert(
+    fc.property(seeds, fc.integer({ min: 1, max: 8 }), (seed, devices) => {
+      expect(checkEvents(generateHistory(seed, { devices })).anomalies).toEqual([]);
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test('the generator makes what it promises', () => {
+  const events = Array.from({ length: 50 }, (_, seed) => generateHistory(seed)).flat();
+  const of = (what: (event: HistoryEvent) => boolean) => events.filter(what).length;
+  expect(of((event) => event.ev === 'ok' && event.dup === true)).toBeGreaterThan(10);
+  expect(of((event) => event.ev === 'info')).toBeGreaterThan(50);
+  expect(of((event) => event.ev === 'fail')).toBeGreaterThan(50);
+  expect(of((event) => event.ev === 'recv' && event.via === 'replay')).toBeGreaterThan(100);
+});
+
+describe('names every planted fault', () => {
+  test.each(Object.keys(ANOMALIES) as AnomalyName[])('%s', (name) => {
+    let planted = 0;
+    fc.assert(
+      fc.property(seeds, (seed) => {
+        const bad = PLANTS[name](generateHistory(seed), new Random(seed));
+        if (bad === undefined) return;
+        planted++;
+        expect(checkEvents(bad).anomalies.map((anomaly) => anomaly.name)).toContain(name);
+      }),
+      { numRuns: 100 },
+    );
+    expect(planted).toBeGreaterThan(50);
+  });
+});
+
+describe('files', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'gapless-check-test-'));
+  const file = (name: string, text: string) => {
+    writeFileSync(join(folder, name), text);
+    return join(folder, name);
+  };
+  const ndjson = (events: readonly HistoryEvent[]) => `${events.map((event) => JSON.stringify(event)).join('\n')}\n`;
+  const good = Array.from({ length: 6 }, (_, n) => generateHistory(n, { cid: `c${n}` }));
+
+  test('are one history, however large and however split', async () => {
+    const all = good.flat();
+    const files = [0, 1, 2].map((n) => file(`${n}.ndjson`, ndjson(all.filter(({ d }) => (d === '' ? 0 : Number(d.slice(1)) % 3) === n))));
+    const whole = await checkFiles(files);
+    expect(whole).toMatchObject({ ok: true, conversations: 6, events: all.length, withoutHistory: 0 });
+    expect(await checkFiles(files, { splitBytes: 20_000 })).toEqual(whole);
+  });
+
+  test('the log of the server stands for the final history', async () => {
+    const clients = file('clients.ndjson', ndjson(good[1]!.filter(({ p }) => p !== 'history')));
+    const log = good[1]!.filter(({ p }) => p === 'history');
+    expect(await checkFiles([clients])).toMatchObject({ ok: true, withoutHistory: 1 });
+    const fetching = (events: HistoryEvent[]) =>
+      checkFiles([clients], {
+        fetchHistory: async function* () {
+          yield* events;
+        },
+      });
+    expect(await fetching(log)).toMatchObject({ ok: true, withoutHistory: 0 });
+    const lossy = await fetching(log.slice(0, -1));
+    expect(lossy.ok).toBe(false);
+    expect(printCheck(lossy)).toMatch(/ANOMALY {2}phantom: .*\n {11}c1: seq \d+/);
+  });
+
+  test('a torn last line is what a killed writer leaves; a broken line elsewhere is refused', async () => {
+    const text = ndjson(good[0]!.filter(({ p }) => p !== 'history'));
+    expect((await checkFiles([file('torn.ndjson', `${text}{"p":1,"u`)])).ok).toBe(true);
+    await expect(checkFiles([file('broken.ndjson', `nonsense\n${text}`)])).rejects.toThrow(/broken.ndjson, line 1/);
+  });
+});

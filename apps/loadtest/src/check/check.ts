@@ -1,0 +1,63 @@
+import { type AnomalyCount, AnomalyLog } from './anomalies.ts';
+import { type CheckOptions, ConversationCheck } from './conversation.ts';
+import type { HistoryEvent } from './event.ts';
+
+export interface CheckResult {
+  readonly ok: boolean;
+  readonly events: number;
+  readonly conversations: number;
+  /** Messages sent, acknowledged, and received, each receiver counted. */
+  readonly sent: number;
+  readonly acked: number;
+  readonly received: number;
+  /** Conversations whose final history was not given: loss and holes could not be looked for there. */
+  readonly withoutHistory: number;
+  readonly anomalies: readonly AnomalyCount[];
+}
+
+/** Checks histories, conversation by conversation. */
+export class HistoryCheck {
+  readonly #log = new AnomalyLog();
+  readonly #options: CheckOptions;
+  #open = new Map<string, ConversationCheck>();
+  #totals = { events: 0, conversations: 0, sent: 0, acked: 0, received: 0, withoutHistory: 0 };
+
+  constructor(options: CheckOptions = {}) {
+    this.#options = options;
+  }
+
+  add(event: HistoryEvent): void {
+    this.#totals.events++;
+    let conversation = this.#open.get(event.cid);
+    if (conversation === undefined) {
+      conversation = new ConversationCheck(event.cid, this.#log, this.#options);
+      this.#open.set(event.cid, conversation);
+    }
+    conversation.add(event);
+  }
+
+  /** Concludes the conversations so far and forgets them; none of their events may follow. */
+  flush(): void {
+    for (const conversation of this.#open.values()) {
+      const { history } = conversation.finish();
+      this.#totals.conversations++;
+      this.#totals.sent += conversation.sends.size;
+      this.#totals.acked += conversation.sends.acked;
+      this.#totals.received += conversation.received;
+      if (!history) this.#totals.withoutHistory++;
+    }
+    this.#open = new Map();
+  }
+
+  finish(): CheckResult {
+    this.flush();
+    const anomalies = this.#log.list();
+    return { ok: anomalies.length === 0, ...this.#totals, anomalies };
+  }
+}
+
+export function checkEvents(events: Iterable<HistoryEvent>, options?: CheckOptions): CheckResult {
+  const check = new HistoryCheck(options);
+  for (const event of events) check.add(event);
+  return check.finish();
+}

@@ -1,0 +1,48 @@
+/**
+ * One line of a client-side history (NDJSON). One writer per process; the lines of one connection stand in the order in which its client
+ * saw them. `t` is monotonic, in nanoseconds; the real-time check compares it between processes, so they must share a machine.
+ */
+export type HistoryEvent = Where & What;
+
+export interface Where {
+  /** Process that wrote the line. */
+  readonly p: string | number;
+  /** User, device, and number of the connection of this device in this process. */
+  readonly u: string;
+  readonly d: string;
+  readonly k: number;
+  readonly t: number;
+  readonly cid: string;
+}
+
+export type What =
+  /** `h` is a digest of the body, the same for the same body everywhere in the history. */
+  | { readonly ev: 'invoke'; readonly op: 'send'; readonly mid: string; readonly h: string }
+  | { readonly ev: 'ok'; readonly op: 'send'; readonly mid: string; readonly seq: number; readonly dup?: boolean }
+  /** Definitely refused. */
+  | { readonly ev: 'fail'; readonly op: 'send'; readonly mid: string; readonly code?: string }
+  /** Unknown: the answer never came, or said so. */
+  | { readonly ev: 'info'; readonly op: 'send'; readonly mid: string; readonly code?: string }
+  | { readonly ev: 'joined'; readonly since?: number; readonly head: number; readonly reset?: boolean }
+  /** Via `history`: part of the final history, read after everything was quiet. */
+  | {
+      readonly ev: 'recv';
+      readonly seq: number;
+      readonly mid: string;
+      readonly from: string;
+      readonly h: string;
+      readonly via: 'live' | 'replay' | 'history';
+      /** Edited or recalled: its body is no longer the one that was sent. */
+      readonly changed?: boolean;
+    }
+  /** The user `of` has read up to `pos`, as told to this connection. */
+  | { readonly ev: 'cursor'; readonly of: string; readonly pos: number }
+  /** This connection was open to the end, and was given all the time it asked for: it must have everything. */
+  | { readonly ev: 'drained' };
+
+export type EventOf<E extends What['ev']> = Where & Extract<What, { ev: E }>;
+
+/** The final history of a conversation as events, whoever read it. */
+export function historyEvent(cid: string, message: { seq: number; mid: string; from: string; h: string; changed?: boolean }): HistoryEvent {
+  return { p: 'history', u: '', d: '', k: 0, t: 0, cid, ev: 'recv', via: 'history', ...message };
+}

@@ -1,0 +1,34 @@
+import { bodyDigest } from '../digest.ts';
+import { type HistoryEvent, historyEvent } from './event.ts';
+
+const PAGE = 200;
+
+interface Page {
+  readonly items: readonly {
+    seq: number;
+    mid: string;
+    from: string;
+    body: unknown;
+    editedAt?: number;
+    recalledAt?: number;
+  }[];
+}
+
+/** The whole history of a conversation, as the server gives it to the bearer of `token`. */
+export async function* serverLog({ url, token, cid }: { url: string; token: string; cid: string }): AsyncGenerator<HistoryEvent> {
+  for (let after = 0; ; ) {
+    const { items } = await page(`${url}/v1/conversations/${encodeURIComponent(cid)}/messages?after=${after}&limit=${PAGE}`, token);
+    for (const { seq, mid, from, body, editedAt, recalledAt } of items) {
+      const changed = editedAt !== undefined || recalledAt !== undefined;
+      yield historyEvent(cid, { seq, mid, from, h: bodyDigest(body), ...(changed ? { changed } : {}) });
+      after = seq;
+    }
+    if (items.length < PAGE) return;
+  }
+}
+
+async function page(url: string, token: string): Promise<Page> {
+  const response = await fetch(url, { headers: { authorization: `Bearer ${token}` } });
+  if (!response.ok) throw new Error(`${url} answers ${response.status}: ${(await response.text()).slice(0, 200)}`);
+  return (await response.json()) as Page;
+}

@@ -1,0 +1,19 @@
+import type { RoomError } from './envelope.ts';
+import type { OverflowPolicy } from './send-queue.ts';
+
+export type RoomClose = 'client' | 'unauthorized' | 'queue_overflow' | 'no_pong' | 'too_many' | 'going_away' | 'unavailable' | 'internal';
+
+/** What rooms count; the server gives it a registry. */
+export interface RoomMetrics {
+  connectionOpened(): void;
+  connectionClosed(reason: RoomClose): void;
+  /** A connection joined a room. */
+  joined(): void;
+  left(): void;
+  /** Of a closed set: a type of the dialect, or `other`. */
+  frameIn(type: string): void;
+  /** Messages and notices written to a connection; replies are not counted. */
+  delivered(count: number): void;
+  dropped(policy: OverflowPolicy): void;
+  errorOut(message: RoomError): void;
+}
