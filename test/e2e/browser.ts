@@ -86,14 +86,12 @@ export class Person {
 
   /** What the page shows, from top to bottom. */
   shown(): Promise<{ seq: number; text: string }[]> {
-    return this.page
-      .getByTestId('message')
-      .evaluateAll((nodes) =>
-        nodes.map((node) => ({
-          seq: Number(node.getAttribute('data-seq')),
-          text: node.querySelector('[data-testid=message-text]')?.textContent ?? '',
-        })),
-      );
+    return this.page.getByTestId('message').evaluateAll((nodes) =>
+      nodes.map((node) => ({
+        seq: Number(node.getAttribute('data-seq')),
+        text: node.querySelector('[data-testid=message-text]')?.textContent ?? '',
+      })),
+    );
   }
 
   screenshot(name: string): Promise<unknown> {

@@ -1,3 +1,4 @@
+import { get } from 'node:http';
 import { connect } from 'node:net';
 import { FRAGMENTS_MAX, FRAME_MAX_BYTES } from '@gapless/protocol';
 import { signToken } from '@gapless/testkit';
@@ -168,6 +169,14 @@ test.each([
 });
 
 describe('the upgrade', () => {
+  test('a plain request that offers another protocol, as Java’s client does, is answered', async () => {
+    const headers = { Connection: 'Upgrade, HTTP2-Settings', Upgrade: 'h2c', 'HTTP2-Settings': 'AAMAAABkAARAAAAAAAIAAAAA' };
+    const answered = await new Promise<number | undefined>((resolve, reject) =>
+      get(`${world.server.url}/livez`, { headers }, (response) => resolve(response.resume().statusCode)).on('error', reject),
+    );
+    expect(answered).toBe(200);
+  });
+
   /** The status of the answer; undefined when the connection ended without one. */
   async function status(bytes: string | Buffer): Promise<number | undefined> {
     const raw = await RawSocket.open(world.server.port);
@@ -197,7 +206,8 @@ describe('the upgrade', () => {
     ['no version', upgrade({ 'Sec-WebSocket-Version': undefined }), [400, 426]],
     ['version 12', upgrade({ 'Sec-WebSocket-Version': '12' }), [400, 426]],
     ['version nonsense', upgrade({ 'Sec-WebSocket-Version': 'x'.repeat(100) }), [400, 426]],
-    ['an upgrade to something else', upgrade({ Upgrade: 'h2c' }), [400, 404, 426]],
+    // A request like any other: whoever ends the connection first gets no answer.
+    ['an upgrade to something else', upgrade({ Upgrade: 'h2c' }), [404, undefined]],
     ['POST', upgrade({}, { method: 'POST' }), [400, 405]],
     ['a broken list of subprotocols', upgrade({ 'Sec-WebSocket-Protocol': 'a,,b' }), [400]],
     ['a subprotocol twice', upgrade({ 'Sec-WebSocket-Protocol': 'gapless.v1.json, gapless.v1.json' }), [400]],

@@ -29,17 +29,19 @@ test('help names every command, and serve every setting', () => {
     Chat infrastructure that a team runs itself.
 
     Options:
-      -V, --version    output the version number
-      -h, --help       display help for command
+      -V, --version              output the version number
+      -h, --help                 display help for command
 
     Commands:
-      serve [options]  Start the server.
-      token            Access tokens.
-      migrate          The database’s schema.
-      config           Settings.
-      smoke [options]  Run an end-to-end scenario against a server and report each
-                       step.
-      help [command]   display help for command
+      serve [options]            Start the server.
+      token                      Access tokens.
+      migrate                    The database’s schema.
+      config                     Settings.
+      smoke [options]            Run an end-to-end scenario against a server and
+                                 report each step.
+      check [options] <file...>  Check histories that clients recorded: nothing
+                                 lost, twice, out of order or invented.
+      help [command]             display help for command
     "
   `);
   const serve = program.commands.find((command) => command.name() === 'serve')!.helpInformation();

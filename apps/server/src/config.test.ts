@@ -22,6 +22,7 @@ describe('readConfig', () => {
     const names = SETTING_NAMES.map(environmentName);
     for (const name of ['HOST', 'PORT', 'DATA_DIR', 'JWT_SECRET', 'JWKS_URL', 'STORE', 'BROKER', 'BUS', 'RATE_LIMITS', 'LOG_LEVEL'])
       expect(names).toContain(`GAPLESS_${name}`);
+    expect(names).toEqual(expect.arrayContaining(['REALTIME_WS_SEND_QUEUE_MAX', 'REALTIME_WS_SEND_OVERFLOW_POLICY']));
     expect(flagName('dataDir')).toBe('--data-dir');
   });
 
@@ -44,6 +45,8 @@ describe('readConfig', () => {
     [{ GAPLESS_RATE_LIMITS: 'maybe' }, /one of on, off$/],
     [{ GAPLESS_STORE: 'postgres://db' }, /^GAPLESS_STORE.*sqlite, memory$/],
     [{ GAPLESS_JWKS_URL: 'file:///etc/passwd' }, /http/],
+    [{ REALTIME_WS_SEND_QUEUE_MAX: '0' }, /^REALTIME_WS_SEND_QUEUE_MAX: "0" .* whole number from 1 to 10000$/],
+    [{ REALTIME_WS_SEND_OVERFLOW_POLICY: 'x' }, /^REALTIME_WS_SEND_OVERFLOW_POLICY: "x" .* drop_oldest, drop_new, disconnect$/],
     [{ GAPLESS_PROT: '1' }, /^GAPLESS_PROT: unknown setting/],
     [{ GAPLESS_PORT_FILE: '/x' }, /unknown setting/],
   ])('%j stops the start with one line', (environment, message) => {
