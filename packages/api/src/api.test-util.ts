@@ -5,7 +5,7 @@ import { FakeClock } from '@gapless/testkit';
 import { type FastifyBaseLogger, fastify } from 'fastify';
 import { createTokenSigner } from './auth/signer.ts';
 import { createTokenVerifier } from './auth/verifier.ts';
-import type { Readiness } from './route.ts';
+import type { Readiness, RoomNotices } from './route.ts';
 import { createApi } from './server.ts';
 
 export const SECRET = 'a secret of the tests, thirty-two characters or more';
@@ -17,6 +17,7 @@ export interface StartOptions {
   webRoot?: string;
   readiness?: Readiness;
   trustProxy?: boolean;
+  rooms?: RoomNotices;
 }
 
 /** The API over the memory store, without a socket. */
@@ -25,6 +26,7 @@ export async function startApi({
   webRoot = '/nowhere',
   readiness = { ok: true, checks: {} },
   trustProxy = false,
+  rooms,
 }: StartOptions = {}) {
   const clock = new FakeClock();
   const store: Store = openMemoryStore();
@@ -47,6 +49,7 @@ export async function startApi({
     logger: log.logger,
     trustProxy,
     logSampling: { get: () => rules, set: (next) => (rules = next) },
+    ...(rooms === undefined ? {} : { rooms }),
   });
 
   async function call(method: Method, url: string, { token, body }: { token?: string; body?: unknown } = {}) {

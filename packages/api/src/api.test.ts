@@ -246,6 +246,27 @@ describe('operations', () => {
   });
 });
 
+describe('notices to rooms', () => {
+  const path = '/v1/rooms/public%3Alobby/system';
+
+  test('are handed on, by the backend alone', async () => {
+    const sent: unknown[] = [];
+    const api = await startApi({ rooms: { system: async (room, data) => void sent.push([room, data]) } });
+    const [user, admin] = [await api.signUp('ann'), await adminToken(api)];
+    expect(await api.call('POST', path, { token: admin, body: { data: { a: 1 } } })).toMatchObject({ status: 202, text: '' });
+    expect(sent).toEqual([['public:lobby', { a: 1 }]]);
+    expect((await api.call('POST', path, { token: user, body: { data: {} } })).body.code).toBe('forbidden');
+    expect((await api.call('POST', path, { body: { data: {} } })).body.code).toBe('unauthorized');
+    expect((await api.call('POST', path, { token: admin, body: {} })).body.code).toBe('bad_frame');
+    expect(sent).toHaveLength(1);
+  });
+
+  test('where there are no rooms there is nothing', async () => {
+    const api = await startApi();
+    expect((await api.call('POST', path, { token: await adminToken(api), body: { data: {} } })).body.code).toBe('not_found');
+  });
+});
+
 describe('the OpenAPI document', () => {
   test('is valid, and served', async () => {
     const { call } = await startApi();

@@ -1,4 +1,4 @@
-import { addressBlock, ChatError, type Committed } from '@gapless/core';
+import { ChatError, type Committed } from '@gapless/core';
 import { TokenBucket, ulid } from '@gapless/kit';
 import {
   BAD_FRAMES_MAX,
@@ -14,7 +14,6 @@ import {
   REFUSED_FRAMES_MAX,
   type Ref,
   refOf,
-  STRANGERS_PER_ADDRESS_MAX,
   SYNC_PER_TOKEN,
   type UpFrame,
 } from '@gapless/protocol';
@@ -27,6 +26,7 @@ import { Notices } from './notices.ts';
 import { PresenceWatch } from './presence-watch.ts';
 import { publishReceipts } from './receipts.ts';
 import { Session, type Transport } from './session.ts';
+import { Strangers } from './strangers.ts';
 import { TypingBoard } from './typing-board.ts';
 import { SLOTS, Watchdog } from './watchdog.ts';
 
@@ -39,8 +39,7 @@ export class Gateway {
   readonly #watchdog: Watchdog;
   #draining = false;
   #opened = 0;
-  /** Connections that did not authenticate yet, by address. */
-  readonly #strangers = new Map<string, number>();
+  readonly #strangers = new Strangers();
 
   constructor(deps: GatewayDeps) {
     this.hub = new Hub(deps);
@@ -74,28 +73,13 @@ export class Gateway {
     if (rateLimits) session.bucket = new TokenBucket({ perSec: FRAMES_PER_SEC, burst: FRAMES_BURST }, clock.now());
     this.sessions.add(session);
     metrics.connectionOpened();
-    if (rateLimits && !this.#admitStranger(session)) this.close(session, 'too_many');
+    if (rateLimits && (session.stranger = this.#strangers.admit(ip)) === undefined) this.close(session, 'too_many');
     return session;
   }
 
-  /** It is no stranger any more: its address may bring the next one. */
   #known(session: Session): void {
-    const { stranger } = session;
-    if (stranger === undefined) return;
+    if (session.stranger !== undefined) this.#strangers.release(session.stranger);
     session.stranger = undefined;
-    const left = (this.#strangers.get(stranger) ?? 1) - 1;
-    if (left > 0) this.#strangers.set(stranger, left);
-    else this.#strangers.delete(stranger);
-  }
-
-  /** Counts a connection that did not authenticate yet; one address may have so many of them. */
-  #admitStranger(session: Session): boolean {
-    const block = addressBlock(session.ip);
-    const count = (this.#strangers.get(block) ?? 0) + 1;
-    if (count > STRANGERS_PER_ADDRESS_MAX) return false;
-    this.#strangers.set(block, count);
-    session.stranger = block;
-    return true;
   }
 
   /** One message from the client. Never throws. */

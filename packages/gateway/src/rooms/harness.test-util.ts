@@ -56,6 +56,8 @@ export interface RoomsOptions {
   policy?: RoomPolicy;
   queue?: RoomsDeps['queue'];
   rateLimits?: boolean;
+  /** Tokens are never found good or bad. */
+  verifierHangs?: boolean;
   /** Several nodes share one. */
   broker?: Broker;
   clock?: FakeClock;
@@ -65,6 +67,7 @@ export function startRooms({
   policy = openPolicy,
   queue = { max: 100, overflow: 'drop_oldest' },
   rateLimits = false,
+  verifierHangs = false,
   broker = openMemoryBroker(),
   clock = new FakeClock(),
 }: RoomsOptions = {}) {
@@ -75,6 +78,7 @@ export function startRooms({
     broker,
     verifier: {
       async verify(token) {
+        if (verifierHangs) await new Promise(() => {});
         const found = tokens.get(token);
         if (found === undefined) throw new ChatError('unauthorized');
         return found;
@@ -104,9 +108,9 @@ export function startRooms({
     return text;
   }
 
-  function open() {
+  function open(ip = '192.0.2.1') {
     const transport = new FakeRoomTransport();
-    const connection = rooms.open(transport);
+    const connection = rooms.open(transport, ip);
     return {
       transport,
       connection,

@@ -29,9 +29,12 @@ export class Heartbeat {
   }
 
   #check(connection: RoomConnection, now: number): void {
-    const { actor, token, openedAt, lastSeenAt } = connection;
+    const { actor, token, openedAt, lastSeenAt, inbox } = connection;
     if (actor === undefined) {
-      if (now - openedAt >= AUTH_TIMEOUT_MS) this.#rooms.close(connection, 'unauthorized');
+      if (now - openedAt < AUTH_TIMEOUT_MS) return;
+      // A token that is still being checked, for the store's or the identity provider's reasons, is not called bad.
+      if (!inbox.working) this.#rooms.close(connection, 'unauthorized');
+      else if (now - openedAt >= 2 * AUTH_TIMEOUT_MS) this.#rooms.close(connection, 'unavailable');
     } else if (now - lastSeenAt >= SILENCE_MAX_MS) this.#rooms.close(connection, 'no_pong');
     else if (token !== undefined && now >= token.expiresAt + REAUTH_GRACE_MS) this.#rooms.close(connection, 'unauthorized');
   }

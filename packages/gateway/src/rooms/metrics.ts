@@ -1,12 +1,11 @@
+import type { RoomClose } from './closes.ts';
 import type { RoomError } from './envelope.ts';
 import type { OverflowPolicy } from './send-queue.ts';
-
-export type RoomClose = 'client' | 'unauthorized' | 'queue_overflow' | 'no_pong' | 'too_many' | 'going_away' | 'unavailable' | 'internal';
 
 /** What rooms count; the server gives it a registry. */
 export interface RoomMetrics {
   connectionOpened(): void;
-  connectionClosed(reason: RoomClose): void;
+  connectionClosed(reason: RoomClose | 'client'): void;
   /** A connection joined a room. */
   joined(): void;
   left(): void;

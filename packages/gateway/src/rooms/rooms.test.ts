@@ -1,5 +1,5 @@
 import { openMemoryBroker } from '@gapless/adapters/broker/memory';
-import { ROOM_FRAMES_WAITING_MAX, ROOMS_JOINED_MAX } from '@gapless/protocol';
+import { ROOM_FRAMES_WAITING_MAX, ROOMS_JOINED_MAX, STRANGERS_PER_ADDRESS_MAX } from '@gapless/protocol';
 import { FakeClock, settled } from '@gapless/testkit';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -149,6 +149,24 @@ describe('authentication', () => {
     expect(ada.transport.pings).toBeGreaterThanOrEqual(2);
     await clock.advance(4_000);
     expect(ada.transport.closedWith).toBe(4408);
+  });
+
+  test('a token that cannot be checked is not called bad', async () => {
+    const { connect, clock } = startRooms({ verifierHangs: true });
+    const ada = await connect('ada');
+    await clock.advance(6_000);
+    expect(ada.transport.closedWith).toBeUndefined();
+    await clock.advance(5_000);
+    expect(ada.transport.closedWith).toBe(1013);
+  });
+
+  test('one address may have so many connections without a token', async () => {
+    const { open, token } = startRooms({ rateLimits: true });
+    const strangers = Array.from({ length: STRANGERS_PER_ADDRESS_MAX }, () => open());
+    expect(open().transport.closedWith).toBe(4429);
+    expect(open('192.0.2.2').transport.closedWith).toBeUndefined();
+    await strangers[0]!.send({ t: 'auth', jwt: token('ada') });
+    expect(open().transport.closedWith).toBeUndefined();
   });
 
   test('a later token of the same user renews, of another closes; one that ran out closes after the grace', async () => {

@@ -1,9 +1,11 @@
 import { type Broker, ChatError, type Log, type TokenVerifier, type Topic, type VerifiedToken } from '@gapless/core';
 import { type Clock, TokenBucket } from '@gapless/kit';
-import { ERRORS, FRAMES_BURST, FRAMES_PER_SEC, ROOM_FRAMES_WAITING_MAX } from '@gapless/protocol';
+import { FRAMES_BURST, FRAMES_PER_SEC, ROOM_FRAMES_WAITING_MAX } from '@gapless/protocol';
 import { ENCODING, Frame } from '../frame.ts';
+import { Strangers } from '../strangers.ts';
 import { SLOTS } from '../watchdog.ts';
 import { Channels } from './channels.ts';
+import { closeFor, ROOM_CLOSES, type RoomClose } from './closes.ts';
 import { type Joined, RoomConnection, type RoomTransport } from './connection.ts';
 import {
   authOf,
@@ -19,7 +21,8 @@ import {
 import { RoomFlusher } from './flusher.ts';
 import { ROOM_HANDLERS, type RoomContext } from './handlers.ts';
 import { Heartbeat } from './heartbeat.ts';
-import type { RoomClose, RoomMetrics } from './metrics.ts';
+import { Inbox } from './inbox.ts';
+import type { RoomMetrics } from './metrics.ts';
 import type { RoomPolicy } from './policy.ts';
 import { type OverflowPolicy, SendQueue } from './send-queue.ts';
 
@@ -36,20 +39,6 @@ export interface RoomsDeps {
   rateLimits: boolean;
 }
 
-/** Close codes of the dialect. */
-const CLOSES = {
-  unauthorized: [1008, 'unauthorized'],
-  queue_overflow: [1013, 'send queue overflow'],
-  unavailable: [1013, 'try again later'],
-  internal: [1011, 'internal error'],
-  going_away: [1001, 'server going away'],
-  no_pong: [4408, 'no sign of life'],
-  too_many: [4429, 'too many frames'],
-} as const satisfies Record<Exclude<RoomClose, 'client'>, readonly [number, string]>;
-
-/** Frames that wait, above which nothing more is read from the connection. */
-const INBOX_PAUSE = 64;
-
 /**
  * Ephemeral rooms: who is connected gets what is said, and nothing is kept. Everything goes through the broker, also to connections of
  * this process, so that one node is a cluster of one.
@@ -63,6 +52,7 @@ export class Rooms {
   readonly #context: RoomContext;
   readonly #channels: Channels;
   readonly #flusher = new RoomFlusher();
+  readonly #strangers = new Strangers();
   readonly #heartbeat: Heartbeat;
   #draining = false;
   #opened = 0;
@@ -91,10 +81,11 @@ export class Rooms {
   }
 
   /** A new connection. It has to authenticate within the limit. */
-  open(transport: RoomTransport): RoomConnection {
+  open(transport: RoomTransport, ip: string): RoomConnection {
     const { clock, metrics, rateLimits, queue } = this.#deps;
-    const connection = new RoomConnection({
+    const connection: RoomConnection = new RoomConnection({
       transport,
+      inbox: new Inbox(transport, (error) => this.#failed(connection, error)),
       now: clock.now(),
       slot: this.#opened++ % SLOTS,
       queue: new SendQueue({
@@ -109,24 +100,29 @@ export class Rooms {
     if (rateLimits) connection.bucket = new TokenBucket({ perSec: FRAMES_PER_SEC, burst: FRAMES_BURST }, clock.now());
     this.connections.add(connection);
     metrics.connectionOpened();
+    if (rateLimits && (connection.stranger = this.#strangers.admit(ip)) === undefined) this.close(connection, 'too_many');
     return connection;
   }
 
   /** A token that came with the upgrade. Frames that come meanwhile wait. */
   authenticate(connection: RoomConnection, jwt: string): void {
-    this.#work(connection, () => this.#authenticate(connection, jwt));
+    connection.inbox.push(() => this.#authenticate(connection, jwt));
   }
 
   /** One WebSocket message. Never throws. */
   receive(connection: RoomConnection, data: Uint8Array): void {
     if (connection.closed) return;
     connection.lastSeenAt = this.#deps.clock.now();
-    this.#work(connection, () => this.#handle(connection, data));
+    connection.inbox.push(() => this.#handle(connection, data));
+    // What was read at once may be more than makes it pause, and by its rate it would take long.
+    if (connection.bucket !== undefined && connection.inbox.length > ROOM_FRAMES_WAITING_MAX) this.close(connection, 'too_many');
   }
 
   /** The kernel took everything that was written to the connection. */
   drained(connection: RoomConnection): void {
     if (connection.closed) return;
+    // Its pongs come behind what it has still to read; that it takes bytes is a sign of life.
+    connection.lastSeenAt = this.#deps.clock.now();
     connection.queue.flush();
   }
 
@@ -152,10 +148,10 @@ export class Rooms {
   }
 
   /** What waits for it is written first, as far as its kernel takes it. */
-  close(connection: RoomConnection, reason: Exclude<RoomClose, 'client'>): void {
+  close(connection: RoomConnection, reason: RoomClose): void {
     if (connection.closed) return;
     connection.queue.flush();
-    const [code, say] = CLOSES[reason];
+    const { code, say } = ROOM_CLOSES[reason];
     connection.transport.close(code, say);
     this.#forget(connection, reason);
   }
@@ -175,42 +171,11 @@ export class Rooms {
     this.#heartbeat.close();
   }
 
-  #work(connection: RoomConnection, task: () => Promise<void>): void {
-    const { inbox } = connection;
-    inbox.push(task);
-    if (!connection.working) void this.#run(connection);
-    else if (inbox.length === INBOX_PAUSE) this.#pause(connection, true);
-    // What was read at once may be more than that, and by its rate it takes long.
-    else if (connection.bucket !== undefined && inbox.length > ROOM_FRAMES_WAITING_MAX) this.close(connection, 'too_many');
-  }
-
-  async #run(connection: RoomConnection): Promise<void> {
-    connection.working = true;
-    for (let task = connection.inbox.shift(); task !== undefined; task = connection.inbox.shift()) {
-      try {
-        await task();
-      } catch (error) {
-        this.#failed(connection, error);
-      }
-      if (connection.inbox.length === 0) this.#pause(connection, false);
-    }
-    connection.working = false;
-  }
-
-  #pause(connection: RoomConnection, paused: boolean): void {
-    if (connection.paused === paused) return;
-    connection.paused = paused;
-    if (paused) connection.transport.pauseReading();
-    else connection.transport.resumeReading();
-  }
-
-  /** There is no error of the dialect for it: the client learns it from the close code. */
+  /** The client learns it from the close code. */
   #failed(connection: RoomConnection, error: unknown): void {
-    const code = error instanceof ChatError ? error.code : 'internal';
-    if (code === 'internal') this.#deps.log.error({ err: error, uid: connection.actor?.uid }, 'rooms: a frame failed');
-    if (code === 'internal') this.close(connection, 'internal');
-    else if (ERRORS[code].retry === 'later' || ERRORS[code].retry === 'same_mid') this.close(connection, 'unavailable');
-    else this.close(connection, 'unauthorized');
+    const reason = closeFor(error);
+    if (reason === 'internal') this.#deps.log.error({ err: error, uid: connection.actor?.uid }, 'rooms: a frame failed');
+    this.close(connection, reason);
   }
 
   async #handle(connection: RoomConnection, data: Uint8Array): Promise<void> {
@@ -251,6 +216,7 @@ export class Rooms {
     await this.#deps.ensureSeen(token);
     if (connection.closed) return;
     connection.actor = { uid: token.uid, role: token.role };
+    this.#known(connection);
     connection.own ??= this.#channels.enter({ kind: 'user', name: token.uid }, connection as Joined);
     await connection.own.opened;
     this.#reply(connection, this.#envelope('welcome', { data: { user_id: token.uid } }));
@@ -287,10 +253,16 @@ export class Rooms {
     else this.close(connection, 'queue_overflow');
   }
 
-  #forget(connection: RoomConnection, reason: RoomClose): void {
+  #known(connection: RoomConnection): void {
+    if (connection.stranger !== undefined) this.#strangers.release(connection.stranger);
+    connection.stranger = undefined;
+  }
+
+  #forget(connection: RoomConnection, reason: RoomClose | 'client'): void {
     if (connection.closed) return;
     connection.closed = true;
-    connection.inbox = [];
+    this.#known(connection);
+    connection.inbox.clear();
     this.connections.delete(connection);
     this.#flusher.forget(connection.queue);
     for (const room of connection.rooms.keys()) this.#leave(connection as Joined, room);

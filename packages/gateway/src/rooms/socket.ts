@@ -25,7 +25,7 @@ class RoomSocket extends LiveSocket implements RoomTransport {
   start(rooms: Rooms, upgrade: Upgrade): void {
     this.#rooms = rooms;
     this.attach(upgrade.request);
-    this.#connection = rooms.open(this);
+    this.#connection = rooms.open(this, upgrade.ip);
     const token = tokenOf(upgrade);
     if (token !== null) rooms.authenticate(this.#connection, token);
   }

@@ -1,0 +1,31 @@
+/** Holes of one receiver that are remembered, to tell a late message from a second one. */
+const MISSING_MAX = 1_000;
+
+/** Counts what a receiver missed, got twice, or got late; in bounded memory. */
+export class SeqTracker {
+  next = 1;
+  received = 0;
+  duplicates = 0;
+  gaps = 0;
+  reorders = 0;
+  readonly #missing = new Set<number>();
+
+  constructor(next: number) {
+    this.next = next;
+  }
+
+  receive(seq: number): void {
+    if (seq >= this.next) {
+      for (let missed = this.next; missed < seq; missed++) {
+        this.gaps++;
+        if (this.#missing.size < MISSING_MAX) this.#missing.add(missed);
+      }
+      this.next = seq + 1;
+      this.received++;
+    } else if (this.#missing.delete(seq)) {
+      this.gaps--;
+      this.reorders++;
+      this.received++;
+    } else this.duplicates++;
+  }
+}
