@@ -211,10 +211,10 @@ export class LoadClient {
 
   /** `code` 0: by this client itself. */
   #closed(code: number): void {
-    this.#connection++;
     if (code !== 0) this.#context.error(`closed ${code}`);
     this.#waiting?.reject(new Error(`closed ${code}`));
     if (this.#joined) for (const mid of this.#open.keys()) this.#tell({ ev: 'info', op: 'send', mid });
+    this.#connection++;
     this.#joined = false;
     this.#resuming = undefined;
     this.#socket = undefined;

@@ -74,5 +74,5 @@ export function scanMessage(payload: Buffer): Scanned | undefined {
   let seq = 0;
   for (let at = seqAt + NEEDLE_SEQ.length; payload[at]! >= 0x30 && payload[at]! <= 0x39; at++) seq = seq * 10 + payload[at]! - 0x30;
   const start = midAt + NEEDLE_MID.length;
-  return { cid: payload.latin1Slice(cidAt, cidEnd), seq, mid: payload.latin1Slice(start, payload.indexOf(QUOTE, start)) };
+  return { cid: payload.toString('latin1', cidAt, cidEnd), seq, mid: payload.toString('latin1', start, payload.indexOf(QUOTE, start)) };
 }
