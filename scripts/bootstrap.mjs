@@ -75,19 +75,26 @@ function cleanEnv(node) {
   return env;
 }
 
+/** How soon we notice that whoever started us is gone without a word (kill -9 of npm, say). */
+const PARENT_CHECK_MS = 250;
+
 /**
  * Runs `command` with the right Node first on the PATH; resolves to its exit status.
- * SIGTERM is handed on (a terminal's SIGINT reaches the child by itself), and this process waits for the child to finish.
+ * SIGTERM is handed on (a terminal's SIGINT reaches the child by itself), and this process waits for the child to finish. A child that
+ * listens for `disconnect` learns when this process is killed; when its own parent is killed, both end: no server is left behind.
  */
-export function run(node, command, args, { env = {}, stdio = 'inherit' } = {}) {
+export function run(node, command, args, { env = {}, stdio = ['inherit', 'inherit', 'inherit', 'ipc'] } = {}) {
   const child = spawn(command, args, { cwd: root, stdio, env: { ...cleanEnv(node), ...env } });
   const forward = (signal) => child.kill(signal);
   // The terminal sends SIGINT to the child too; it is only kept from ending us first.
   const wait = () => {};
   process.on('SIGINT', wait).on('SIGTERM', forward);
+  const parent = process.ppid;
+  const watch = setInterval(() => process.ppid !== parent && child.kill('SIGKILL'), PARENT_CHECK_MS);
   return new Promise((resolve) => {
     child.on('error', (error) => resolve(fail(error.message)));
     child.on('exit', (code, signal) => {
+      clearInterval(watch);
       process.off('SIGINT', wait).off('SIGTERM', forward);
       resolve(code ?? 128 + (constants.signals[signal] ?? 0));
     });

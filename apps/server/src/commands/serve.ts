@@ -34,6 +34,8 @@ export async function serve(config: Config): Promise<void> {
     );
   };
   process.once('SIGTERM', stop);
+  // Started through npm, and npm was killed: the port and the data folder must not stay taken by a server that nobody knows of.
+  if (process.channel !== undefined) process.once('disconnect', () => process.exit(1));
   process.once('SIGINT', (signal) => {
     stop(signal);
     // A second Ctrl+C does not wait.
