@@ -21,17 +21,18 @@ export function Timeline({ conversation, snapshot }: TimelineProps) {
   const { userId } = useSession();
   const visible = useVisible();
   const unreadAfter = useUnreadDivider(snapshot);
-  const { messages, participants, loaded, hasOlder, head, unread } = snapshot;
+  const { messages, participants, loaded, hasOlder, unread } = snapshot;
   const rows = useMemo(() => timelineRows(messages, { me: userId, unreadAfter }), [messages, userId, unreadAfter]);
   const names = useMemo(() => new Map(participants.map((p) => [p.userId, p.displayName || p.userId])), [participants]);
   const scroll = useTimelineScroll(rows);
   const { atBottom } = scroll;
   const older = useLoadOlder(conversation, snapshot, scroll.scroller, atBottom !== undefined);
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: each new head is read anew.
+  // The head may be known before its message is here: what is read is what is shown.
+  const newest = messages.findLast(({ seq }) => seq !== undefined)?.seq;
   useEffect(() => {
-    if (visible && atBottom === true && unread > 0) conversation.markRead();
-  }, [conversation, visible, atBottom, unread, head]);
+    if (visible && atBottom === true && unread > 0 && newest !== undefined) conversation.markRead(newest);
+  }, [conversation, visible, atBottom, unread, newest]);
 
   return (
     <div className="timeline-frame">

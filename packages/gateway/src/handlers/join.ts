@@ -103,19 +103,16 @@ async function sendPositions(context: Context, session: Authed, subscription: Su
     if (members.size > RECEIPTS_MAX_PARTICIPANTS) return;
     const positions = await context.chat.positions(session.actor, cid);
     if (subscription.closed) return;
+    const tell = (op: 'read' | 'delivered', uid: string, pos: number) => {
+      const key = receiptKey(op, cid, uid);
+      // One that waits to be written was told live, and is no older than what was read.
+      if (pos > 0 && !session.merged?.has(key))
+        context.hub.flusher.merge(session, key, Frame.of({ t: op, cid, pos, from: uid }), { droppable: false });
+    };
     for (const { uid, lastRead, delivered } of positions) {
       if (uid === session.actor.uid) continue;
-      if (delivered > 0)
-        context.hub.flusher.merge(
-          session,
-          receiptKey('delivered', cid, uid),
-          Frame.of({ t: 'delivered', cid, pos: delivered, from: uid }),
-          { droppable: false },
-        );
-      if (lastRead > 0)
-        context.hub.flusher.merge(session, receiptKey('read', cid, uid), Frame.of({ t: 'read', cid, pos: lastRead, from: uid }), {
-          droppable: false,
-        });
+      tell('delivered', uid, delivered);
+      tell('read', uid, lastRead);
     }
   } catch (error) {
     context.log.warn({ err: error, cid }, 'positions not sent on join');
