@@ -41,6 +41,8 @@ test('help names every command, and serve every setting', () => {
                                  report each step.
       check [options] <file...>  Check histories that clients recorded: nothing
                                  lost, twice, out of order or invented.
+      load [options]             Put load on a server by the clock, and report
+                                 latency, loss and order.
       help [command]             display help for command
     "
   `);

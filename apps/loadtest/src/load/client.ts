@@ -134,7 +134,7 @@ export class LoadClient {
     this.tracker.receive(seq);
     counts.received++;
     const now = nowUs();
-    if (mid.startsWith(this.#context.run) && !replay) this.#context.record('e2e', intendedOf(mid), now);
+    if (mid.startsWith(this.#context.run) && !replay && !this.plan.noRead) this.#context.record('e2e', intendedOf(mid), now);
     if (history !== undefined || counts.received % SAMPLE === 0) {
       const frame = JSON.parse(payload.toString()) as Extract<DownFrame, { t: 'message' }>;
       counts.sampled++;
@@ -193,7 +193,8 @@ export class LoadClient {
 
   #acked(mid: string, seq: number, stage: 'accepted' | 'saved', dup: boolean): void {
     const { heads, counts } = this.#context;
-    this.#context.record(stage, intendedOf(mid), nowUs());
+    // Who does not read sees the answer when the run is over: that is no latency of the server.
+    if (!this.plan.noRead) this.#context.record(stage, intendedOf(mid), nowUs());
     if (stage !== 'saved' || !this.#open.delete(mid)) return;
     counts.saved++;
     heads.set(this.plan.cid, Math.max(heads.get(this.plan.cid) ?? 0, seq));
