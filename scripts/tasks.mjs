@@ -5,7 +5,10 @@ const server = 'apps/server/src/main.ts';
 
 const buildWeb = (context) =>
   buildOnce('web', ['apps/web', 'packages/sdk/src', 'packages/protocol/src', 'package-lock.json'], 'apps/web/dist/index.html', () =>
-    context.bin('vite', 'bin/vite.js', ['build', 'apps/web', '--logLevel', 'warn'], { stdio: ['ignore', 2, 2] }),
+    context.bin('vite', 'bin/vite.js', ['build', 'apps/web', '--logLevel', 'warn'], {
+      stdio: ['ignore', 2, 2],
+      env: { NODE_ENV: 'production' },
+    }),
   );
 
 /** Runs steps until one fails. */

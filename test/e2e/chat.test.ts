@@ -106,6 +106,21 @@ describe.runIf(NO_BROWSER === undefined)('in Chromium', () => {
     expect([...cy.complaints, ...dee.complaints]).toEqual([]);
   });
 
+  test('a tab follows when another tab of the browser signs out or in as someone else', async () => {
+    const fay = await Person.signUp(browser, server.url, 'fay');
+    const other = await fay.page.context().newPage();
+    await other.goto(server.url);
+    await other.getByTestId('sign-out').click();
+    await fay.page.getByTestId('username').waitFor();
+    await other.getByTestId('mode-switch').click();
+    await other.getByTestId('username').fill('gus');
+    await other.getByTestId('password').fill('password of gus');
+    await other.getByTestId('submit').click();
+    await other.getByTestId('new-dm').waitFor();
+    await fay.page.getByTestId('me').getByText('gus').waitFor();
+    expect(fay.complaints).toEqual([]);
+  });
+
   test('in Chinese, narrow: sign up, group, sign out', async () => {
     const eva = await Person.signUp(browser, server.url, 'eva', { locale: 'zh-CN', viewport: { width: 390, height: 844 } });
     expect(await eva.page.locator('html').getAttribute('lang')).toMatch(/^zh/);

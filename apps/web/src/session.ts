@@ -35,12 +35,30 @@ export async function signUp(credentials: { username: string; password: string; 
 
 /** Ends the session here even when the server cannot be told. */
 export async function signOut(notice?: 'ended'): Promise<void> {
-  session.getSnapshot().current?.client.close();
+  const { current } = session.getSnapshot();
+  current?.client.close();
   drafts.clear();
   // Whoever was thrown out comes back to the same conversation.
   if (notice === undefined) go(undefined);
   session.set(notice === undefined ? {} : { notice });
-  await account.logout().catch(() => undefined);
+  // Another tab may be someone else by now: that session is not ours to end.
+  if (current === undefined || account.userId === current.userId) await account.logout().catch(() => undefined);
+}
+
+// Tabs share the session: when one signs out, or in as someone else, the others follow.
+globalThis.addEventListener?.('storage', () => {
+  const { current } = session.getSnapshot();
+  if (account.userId === current?.userId) return;
+  current?.client.close();
+  drafts.clear();
+  session.set(resume());
+});
+
+/** A client speaks for the user it was made for, or for nobody. */
+async function tokenOf(userId: string): Promise<string | undefined> {
+  if (account.userId !== userId) return undefined;
+  const token = await account.getToken();
+  return account.userId === userId ? token : undefined;
 }
 
 function resume(): SessionState {
@@ -48,7 +66,7 @@ function resume(): SessionState {
   if (userId === undefined) return {};
   const client = createClient({
     url: location.origin,
-    getToken: () => account.getToken(),
+    getToken: () => tokenOf(userId),
     device: deviceId(),
     outbox: indexedDbOutbox(`gapless-outbox-${userId}`),
   });

@@ -76,6 +76,12 @@ export function createAccount({ url, storage = memoryStorage(), fetch: fetcher }
     return refreshing;
   }
 
+  /** For the sign-out of a session that the storage has no more. */
+  async function lastToken({ accessToken, refreshToken, expiresAt }: Session): Promise<string> {
+    if (expiresAt > Date.now()) return accessToken;
+    return (await request<http.Tokens>('/v1/auth/refresh', { method: 'POST', body: { refreshToken } })).accessToken;
+  }
+
   return {
     get userId() {
       return read()?.userId;
@@ -84,9 +90,10 @@ export function createAccount({ url, storage = memoryStorage(), fetch: fetcher }
     login: async (account) => write(await request('/v1/auth/login', { method: 'POST', body: account })),
     getToken,
     async logout() {
-      const token = await getToken().catch(() => undefined);
+      // Taken away at once: who signs in meanwhile is not signed out.
+      const session = read();
       storage.removeItem(KEY);
-      if (token !== undefined) await request('/v1/auth/logout', { method: 'POST', token });
+      if (session !== undefined) await request('/v1/auth/logout', { method: 'POST', token: await lastToken(session) });
     },
   };
 }

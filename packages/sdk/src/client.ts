@@ -145,6 +145,8 @@ class LiveClient implements Client {
 
   /** The order matters: joins first, so that what is sent comes back to a conversation that listens. */
   #onReady({ userId }: DownFrameOf<'ready'>): void {
+    // The token is another user's now: what waits to be sent is not theirs.
+    if (this.#userId !== undefined && this.#userId !== userId) return this.close();
     if (this.#userId !== userId) {
       this.#userId = userId;
       // Unsent messages are of this user.

@@ -82,7 +82,8 @@ export class LiveConversationList implements ConversationList {
   }
 
   #firstPage(page: http.ConversationPage): void {
-    const overlaps = page.items.some(({ cid }) => this.#items.has(cid));
+    // One that did not move: what lies behind it is what lay behind it before.
+    const overlaps = page.items.some(({ cid, updatedAt }) => this.#items.get(cid)?.updatedAt === updatedAt);
     if (!this.#loaded || !overlaps || page.next === undefined) this.#next = page.next;
     const fresh = new Set(page.items.map(({ cid }) => cid));
     const reachesTo = page.next === undefined ? Number.NEGATIVE_INFINITY : (page.items.at(-1)?.updatedAt ?? Number.NEGATIVE_INFINITY);

@@ -20,8 +20,6 @@ export async function serve(config: Config): Promise<void> {
     log.fatal({ err: error }, 'the store failed; the process ends so that nothing is written past a failed fsync');
     setTimeout(() => process.exit(EXIT_STORE_FAILED), 200);
   });
-  banner(running, config, performance.now() - started);
-
   const stop = (signal: NodeJS.Signals) => {
     log.info({ signal }, 'draining');
     setTimeout(() => process.exit(1), config.drainSpreadMs + SHUTDOWN_MAX_MS).unref();
@@ -44,6 +42,8 @@ export async function serve(config: Config): Promise<void> {
       if (Date.now() - at > SECOND_INTERRUPT_MS) process.exit(128 + constants.signals.SIGINT);
     });
   });
+  // Last: who reads it may send a signal at once.
+  banner(running, config, performance.now() - started);
 }
 
 function banner(running: Running, config: Config, ms: number): void {

@@ -16,6 +16,7 @@ export function useLoadOlder(
 ) {
   const [loading, setLoading] = useState(false);
   const busyUntil = useRef(0);
+  const [failures, setFailures] = useState(0);
   const { hasOlder } = snapshot;
   const count = snapshot.messages.length;
 
@@ -32,17 +33,18 @@ export function useLoadOlder(
         },
         () => {
           busyUntil.current = Date.now() + PAUSE_MS;
+          setTimeout(() => setFailures((count) => count + 1), PAUSE_MS + 1);
         },
       )
       .finally(() => setLoading(false));
   }, [conversation, scroller, ready, hasOlder]);
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a new page may still not fill the screen.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a new page may still not fill the screen, and a failed one is asked for again.
   useEffect(() => {
     if (loading) return;
     const frame = requestAnimationFrame(check);
     return () => cancelAnimationFrame(frame);
-  }, [check, count, loading]);
+  }, [check, count, loading, failures]);
 
   return { loading, check };
 }

@@ -36,3 +36,10 @@ test('only http and https become links', () => {
 test('an address with credentials is no link: it is how one site poses as another', () => {
   expect(links('https://bank.example@evil.example/')).toEqual([]);
 });
+
+test('a link that is all punctuation costs one pass, and a huge one is text', () => {
+  const closers = `http://a/${'.'.repeat(900)}x${')'.repeat(900)}`;
+  expect(links(closers)).toEqual([`http://a/${'.'.repeat(900)}x`]);
+  expect(links(`http://a/${')'.repeat(16_000)}`)).toEqual([]);
+  expect(links('(see http://a/b_(c)_(d)).')).toEqual(['http://a/b_(c)_(d)']);
+});

@@ -6,13 +6,17 @@ export interface Segment {
 
 // Stops at whitespace, brackets and quotes, and at CJK punctuation and text: nobody puts a space between a link and a Chinese sentence.
 const URL_PATTERN = /\bhttps?:\/\/[^\s<>"'`{}|\\^\u2018-\u201f\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]+/gi;
-const TRAILING = /[.,:;!?*_~]+$/;
+const TRAILING = '.,:;!?*_~';
+
+/** A longer one is text: browsers and servers stop about here. */
+const LINK_MAX_CHARS = 2_048;
 
 /** Cuts text into plain pieces and links. Joined, the pieces give the text back. */
 export function linkify(text: string): Segment[] {
   const segments: Segment[] = [];
   let from = 0;
   for (const match of text.matchAll(URL_PATTERN)) {
+    if (match[0].length > LINK_MAX_CHARS) continue;
     const link = trimmed(match[0]);
     const href = safeHref(link);
     if (href === undefined) continue;
@@ -26,14 +30,15 @@ export function linkify(text: string): Segment[] {
 
 /** Without the sentence's own punctuation, and without a closing bracket that was opened before the link. */
 function trimmed(link: string): string {
-  let result = link;
-  for (;;) {
-    let next = result.replace(TRAILING, '');
-    if (next.endsWith(')') && count(next, ')') > count(next, '(')) next = next.slice(0, -1);
-    if (next.endsWith(']') && count(next, ']') > count(next, '[')) next = next.slice(0, -1);
-    if (next === result) return result;
-    result = next;
+  const unopened: Record<string, number> = { ')': count(link, ')') - count(link, '('), ']': count(link, ']') - count(link, '[') };
+  let end = link.length;
+  for (; end > 0; end--) {
+    const char = link[end - 1]!;
+    if (TRAILING.includes(char)) continue;
+    if ((unopened[char] ?? 0) <= 0) break;
+    unopened[char]!--;
   }
+  return link.slice(0, end);
 }
 
 function count(text: string, char: string): number {
