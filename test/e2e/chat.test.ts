@@ -8,9 +8,10 @@ import { launchBrowser, NO_BROWSER, Person } from './browser.ts';
 
 // Goal: two people in two browsers chat, through cuts and a kill -9, and end with the same list. Method: the real server, the built page, Chromium.
 
-if (NO_BROWSER !== undefined) test('two people chat in Chromium', (context) => context.skip(NO_BROWSER));
+if (NO_BROWSER === undefined) describe('in Chromium', chatInChromium);
+else test('everything in Chromium', (context) => context.skip(NO_BROWSER));
 
-describe.runIf(NO_BROWSER === undefined)('in Chromium', () => {
+function chatInChromium(): void {
   let browser: Browser;
   let server: LaunchedServer;
   let proxy: CutProxy;
@@ -137,4 +138,4 @@ describe.runIf(NO_BROWSER === undefined)('in Chromium', () => {
     await eva.page.getByTestId('username').waitFor();
     expect(eva.complaints).toEqual([]);
   });
-});
+}
