@@ -96,13 +96,28 @@ test('a final error: failed with its code; retry with the same mid, or discard',
     { status: 'failed', error: 'muted' },
     { status: 'failed', error: 'muted' },
   ]);
-  expect(await outbox.load()).toEqual([]);
   server.intercept = () => false;
   conversation.discard(messages[0]!.mid);
   conversation.retry(messages[1]!.mid);
   await until(() => seqs(conversation).join() === '1');
   expect(texts(conversation)).toEqual(['b']);
   expect(server.at('c1').messages[0]!.mid).toBe(messages[1]!.mid);
+  expect(await outbox.load()).toEqual([]);
+});
+
+test('a refused message survives a reload, is not sent by itself, and can be tried again', async () => {
+  const outbox = memoryOutbox();
+  const item = { cid: 'c1', mid: 'refused', kind: 'text', body: { text: 'kept' }, createdAt: 1, failed: 'muted' };
+  await outbox.put(item);
+  const { server, conversation } = await opened({ outbox });
+  await until(() => conversation.getSnapshot().messages.length === 1);
+  expect(conversation.getSnapshot().messages).toMatchObject([{ mid: 'refused', status: 'failed', error: 'muted' }]);
+  expect(server.frames('send')).toEqual([]);
+  conversation.retry('refused');
+  await until(() => seqs(conversation).join() === '1');
+  expect(server.frames('send')).toMatchObject([{ mid: 'refused', body: { text: 'kept' } }]);
+  expect(server.frames('send')[0]).not.toHaveProperty('failed');
+  expect(await outbox.load()).toEqual([]);
 });
 
 test('a message that no frame can hold fails here: on the wire it would end the connection', async () => {

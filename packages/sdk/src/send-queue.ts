@@ -51,7 +51,7 @@ export interface SendQueueOptions {
 /**
  * Messages from the call to `send` until the server saved them.
  *
- * - In the outbox before anyone sees them; out of it when saved or refused for good.
+ * - In the outbox before anyone sees them; out of it when saved or dropped. Those refused for good wait there for a decision.
  * - A lane per conversation keeps the order of the calls. A retryable error pauses the lane; it goes on from the failed one.
  * - The mid stays, so however often one is sent, it is one message.
  */
@@ -71,7 +71,11 @@ export class SendQueue {
   async #load(): Promise<void> {
     // A storage that cannot be read has nothing to give; sending must go on without it.
     const items = await this.#options.outbox.load().catch(() => []);
-    for (const item of items) this.#enqueue(item);
+    for (const { failed, ...item } of items) {
+      if (failed === undefined) this.#enqueue(item);
+      else this.#lane(item.cid).entries.set(item.mid, { item, status: 'failed', error: failed });
+      this.#options.onChange(item.cid);
+    }
   }
 
   /** Entries in order of the calls: saved ones that nobody has seen on the wire yet, sending, failed. */
@@ -142,6 +146,7 @@ export class SendQueue {
     const entry = entries?.get(mid);
     if (entry === undefined || entry.status === 'sending') return;
     entries!.delete(mid);
+    if (entry.status === 'failed') this.#options.outbox.remove(cid, mid).catch(() => {});
     this.#options.onChange(cid);
   }
 
@@ -207,8 +212,10 @@ export class SendQueue {
     lane.waiting = lane.waiting.filter((each) => each !== mid);
     lane.inFlight.delete(mid);
     lane.entries.set(mid, entry);
+    const { outbox } = this.#options;
     // Left in the outbox by a broken storage it would be sent once more after a reload, which the mid makes harmless.
-    this.#options.outbox.remove(cid, mid).catch(() => {});
+    const kept = entry.error === undefined ? outbox.remove(cid, mid) : outbox.put({ ...entry.item, failed: entry.error });
+    kept.catch(() => {});
     this.#options.onChange(cid);
   }
 

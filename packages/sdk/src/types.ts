@@ -51,9 +51,11 @@ export interface OutboxItem {
   readonly mentions?: string[];
   /** Epoch milliseconds of the call to `send`. */
   readonly createdAt: number;
+  /** Refused for good with this code: kept to be shown, and not sent unless tried again. */
+  readonly failed?: string;
 }
 
-/** Durable, in order. An item is removed once its message is acked or given up. */
+/** Durable, in order. An item is removed once its message is acked or dropped; `put` of a known mid replaces it. */
 export interface OutboxStorage {
   load(): Promise<OutboxItem[]>;
   put(item: OutboxItem): Promise<void>;
