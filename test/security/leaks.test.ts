@@ -110,6 +110,8 @@ test('a removal among many messages: not one from behind it arrives', async () =
     for (const i of range(1, 300)) ada.send({ t: 'send', cid, mid: `m${i}`, ...text(`${i}`) });
     behind.send({ t: 'join', cid, since: 0 });
     alone.send({ t: 'join', cid, rev: 0 });
+    // A join that is read behind the removal is refused, and has nothing to tell.
+    for (const client of [behind, alone]) await client.wait('joined');
     await ada.wait('ack', (frame) => frame.pos >= 20 * round);
     const removal = world.backend.call('DELETE', `/v1/conversations/${cid}/participants/fay`);
     await ada.wait('ack', (frame) => frame.pos === 300);
