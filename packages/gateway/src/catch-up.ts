@@ -1,4 +1,4 @@
-import { ChatError, type ConversationReads, type Log, renderMessage } from '@gapless/core';
+import { ChatError, type ConversationReads, type Log, type LogEntry, renderMessage } from '@gapless/core';
 import type { Clock } from '@gapless/kit';
 import { Frame, joinFrames } from './frame.ts';
 import type { GatewayLimits } from './limits.ts';
@@ -65,6 +65,7 @@ export class CatchUp {
       after: subscription.position,
       limit: this.#rows(subscription),
     });
+    endAtRemoval(subscription, rows);
     const allowed = rows.filter((row) => row.rev <= subscription.lastRev);
     const last = allowed.at(-1);
     if (last === undefined || !this.#write(subscription, allowed.map(renderEntry))) return subscription.closed;
@@ -106,5 +107,14 @@ export class CatchUp {
     const fitting = Math.floor((PAGE_BYTES * frames.length) / bytes.length);
     subscription.pageRows = Math.max(1, Math.min(limits.catchUpRows, fitting));
     return true;
+  }
+}
+
+/** The store may be read before this process was told of the commit: a removal among the rows counts at once. */
+function endAtRemoval(subscription: Subscription, rows: readonly LogEntry[]): void {
+  const uid = subscription.session.actor?.uid ?? '';
+  for (const row of rows) {
+    if (row.op !== 'change' || row.detail.op !== 'participants_removed' || row.rev <= subscription.grantedRev) continue;
+    if (row.detail.users.includes(uid)) subscription.lastRev = Math.min(subscription.lastRev, row.rev);
   }
 }

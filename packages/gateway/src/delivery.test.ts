@@ -234,3 +234,19 @@ test('a sync of much history fills no more than the connection takes, one page a
   for (let i = 0; i < 60 && bo.of('message').length < 2_000; i++) await bo.drain();
   for (const cid of cids) expect(bo.seqs(cid)).toEqual(range(1, 100));
 });
+
+test('a page read from the store before the commit was told ends at the reader’s removal', async () => {
+  const { connect, group, say, store, admin, gateway } = await startGateway();
+  const cid = await group('ada', 'bo');
+  const bo = await connect('bo');
+  await bo.send({ t: 'join', cid });
+  await say('ada', cid, 2);
+  // Committed behind the writer's back: durable, and not published yet.
+  const at = 0;
+  const text = (mid: string) => ({ op: 'send', cid, mid, from: 'ada', at, kind: 'text', body: '{}', digest: mid }) as const;
+  await store.commit([text('before'), { op: 'remove', cid, by: admin.uid, at, uid: 'bo' }, text('secret')]);
+  gateway.hub.observe(gateway.hub.channel(cid)!, 4, 5);
+  await settled();
+  expect(bo.of('message').map((frame) => frame.mid)).toEqual(['m-0', 'm-1', 'before']);
+  expect(bo.of('change').map((frame) => frame.op)).toEqual(['participants_removed']);
+});
