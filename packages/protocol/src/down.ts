@@ -87,6 +87,20 @@ const Presence = Type.Object({
 });
 
 const Behind = Type.Object({ t: Type.Literal('behind'), cid: Cid, head: Count, by: Count });
+/**
+ * Only to connections that asked for it with `?pull=1`. How a conversation reaches this connection from here on: `push`, as always;
+ * `notify`, this frame when there is something, and the client sends `pull` within `waitMs`, at a moment of its own choice; `none`, not
+ * even that, the client pulls about every `waitMs` while somebody looks.
+ */
+const Head = Type.Object({
+  t: Type.Literal('head'),
+  cid: Cid,
+  head: Count,
+  rev: Count,
+  mode: Type.Union([Type.Literal('push'), Type.Literal('notify'), Type.Literal('none')]),
+  waitMs: Count,
+});
+
 const Call = Type.Object({ t: Type.Literal('call') });
 const Kick = Type.Object({ t: Type.Literal('kick'), code: Type.String(), msg: Type.String() });
 const Goaway = Type.Object({ t: Type.Literal('goaway'), reconnectInMs: Count });
@@ -112,6 +126,7 @@ export const DOWN_SCHEMAS = {
   conversation: Conversation,
   presence: Presence,
   behind: Behind,
+  head: Head,
   call: Call,
   kick: Kick,
   goaway: Goaway,

@@ -14,6 +14,9 @@ const Sync = Type.Object({
   convs: Type.Array(Type.Object({ cid: Cid, since: opt(Count), rev: opt(Count) }), { maxItems: SYNC_MAX }),
 });
 
+/** What there is of a conversation that this connection is not pushed: up to the head of now, from where it was. */
+const Pull = Type.Object({ t: Type.Literal('pull'), cid: Cid });
+
 const Leave = Type.Object({ t: Type.Literal('leave'), cid: Cid });
 
 export const sendFields = {
@@ -62,6 +65,7 @@ export const UP_SCHEMAS = {
   join: Join,
   sync: Sync,
   leave: Leave,
+  pull: Pull,
   send: Send,
   ack: Ack,
   read: Read,

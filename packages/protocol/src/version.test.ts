@@ -16,9 +16,9 @@ test('the contract is the one of the newest version', () => {
 });
 
 test('what PROTOCOL fixes by name is there', () => {
-  expect(Object.keys(UP_SCHEMAS)).toEqual('auth join sync leave send ack read typing edit recall react presence call ping'.split(' '));
+  expect(Object.keys(UP_SCHEMAS)).toEqual('auth join sync leave pull send ack read typing edit recall react presence call ping'.split(' '));
   expect(Object.keys(DOWN_SCHEMAS)).toEqual(
-    'ready joined message ack delivered read typing change conversation presence behind call kick goaway pong error'.split(' '),
+    'ready joined message ack delivered read typing change conversation presence behind head call kick goaway pong error'.split(' '),
   );
   const codes =
     'bad_frame unknown_type unknown_user unauthorized token_expired forbidden not_participant muted blocked mid_conflict too_large rate_limited server_busy store_unavailable';

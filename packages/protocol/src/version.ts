@@ -1,5 +1,5 @@
 /** Version of the wire contract; clients name its major in the subprotocol. */
-export const PROTOCOL_VERSION = '1.0.0';
+export const PROTOCOL_VERSION = '1.1.0';
 
 /**
  * What changed, newest last. `digest` is the hash of all schemas, error codes and close codes at that version: a change to any of them
@@ -11,5 +11,11 @@ export const HISTORY: readonly { version: string; date: string; change: string; 
     date: '2026-11-21',
     change: 'First version.',
     digest: 'a55e670a88a6a8f02fd0bdba5f803aa82a2c1e8b4953f13e4e79a81453fea0e2',
+  },
+  {
+    version: '1.1.0',
+    date: '2026-11-21',
+    change: 'Added `pull` and `head`: large conversations tell of news and are pulled, on connections that ask for it.',
+    digest: 'cc6924ce6cefc5cfd1afc82d3382ded5ab37e1276fdee4cc29e8eb6d08190a81',
   },
 ];
