@@ -17,13 +17,23 @@ export class RawClient {
     this.#socket = socket;
   }
 
-  static open({ port, token, localAddress }: { port: number; token: string; localAddress?: string }): Promise<RawClient> {
+  static open({
+    port,
+    token,
+    localAddress,
+    query = '',
+  }: {
+    port: number;
+    token: string;
+    localAddress?: string;
+    query?: string;
+  }): Promise<RawClient> {
     return new Promise((resolve, reject) => {
       const socket = connect({ port, host: '127.0.0.1', noDelay: true, ...(localAddress === undefined ? {} : { localAddress }) });
       socket.once('error', reject);
       const key = randomBytes(16).toString('base64');
       socket.write(
-        `GET /ws HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: ${key}\r\n` +
+        `GET /ws${query} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: ${key}\r\n` +
           `Sec-WebSocket-Version: 13\r\nAuthorization: Bearer ${token}\r\n\r\n`,
       );
       let head = Buffer.alloc(0);

@@ -1,7 +1,7 @@
 import { execSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
-import { join, relative } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 
 export interface Figure {
@@ -24,14 +24,17 @@ export function microseconds(): RecordableHistogram {
 
 const shell = (command: string) => execSync(command, { encoding: 'utf8' }).trim();
 
-/** Prints the figures beside their budgets, keeps them in bench/results, and fails the process when one is missed. */
-export function report(name: string, figures: readonly Figure[]): void {
+/**
+ * Prints the figures beside their budgets, keeps them in bench/results, and fails the process when one is missed. `details` are kept as
+ * they are.
+ */
+export function report(name: string, figures: readonly Figure[], details?: object): void {
   const rows = figures.map((figure) => ({ ...figure, met: isMet(figure) }));
   const results = join(import.meta.dirname, '../results');
   const record = {
     name,
     at: new Date().toISOString(),
-    command: `npm run bench -- ${name} ${process.argv.slice(2).join(' ')}`.trim(),
+    command: `npm run bench -- ${basename(dirname(process.argv[1]!))} ${process.argv.slice(2).join(' ')}`.trim(),
     commit: `${shell('git rev-parse --short HEAD')}${shell('git status --porcelain -- packages apps') === '' ? '' : ' with uncommitted changes'}`,
     machine: {
       cpu: cpus()[0]?.model,
@@ -41,18 +44,20 @@ export function report(name: string, figures: readonly Figure[]): void {
       node: process.version,
     },
     figures: rows,
+    ...(details === undefined ? {} : { details }),
   };
   const file = join(results, `${name}.json`);
   writeFileSync(file, `${JSON.stringify(record, null, 2)}\n`);
-  console.table(
-    rows.map(({ name: figure, value, unit, budget, met }) => ({
-      figure,
-      value: Number(value.toPrecision(4)),
-      unit,
-      budget: budget === undefined ? '' : 'atLeast' in budget ? `≥ ${budget.atLeast}` : `≤ ${budget.atMost}`,
-      met: met === undefined ? '' : met ? 'yes' : 'NO',
-    })),
-  );
+  if (rows.length > 0)
+    console.table(
+      rows.map(({ name: figure, value, unit, budget, met }) => ({
+        figure,
+        value: Number(value.toPrecision(4)),
+        unit,
+        budget: budget === undefined ? '' : 'atLeast' in budget ? `≥ ${budget.atLeast}` : `≤ ${budget.atMost}`,
+        met: met === undefined ? '' : met ? 'yes' : 'NO',
+      })),
+    );
   console.log(`Kept in ${relative(process.cwd(), file)}`);
   if (rows.some(({ met }) => met === false)) process.exitCode = 1;
 }

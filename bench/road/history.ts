@@ -1,19 +1,17 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openSqliteStore } from '../../packages/adapters/src/store/sqlite/index.ts';
+import { fillConversation } from '../lib/fill.ts';
 import { type Figure, microseconds, percentiles } from '../lib/report.ts';
 import { startServer } from '../lib/server.ts';
-import { BODY } from './world.ts';
 
 const MESSAGES = 1_000_000;
 const PAGES = 3_000;
-const BATCH = 2_000;
 
 /** Pages of 50 at random depth of a conversation of a million messages, over HTTP, one at a time. */
 export async function history(): Promise<Figure[]> {
   const dataDir = mkdtempSync(join(tmpdir(), 'gapless-bench-'));
-  await fill(join(dataDir, 'gapless.db'));
+  await fillConversation(join(dataDir, 'gapless.db'), MESSAGES);
   const server = await startServer({ dataDir });
   const headers = { authorization: `Bearer ${await server.token('u0')}` };
   const latency = microseconds();
@@ -37,28 +35,4 @@ export async function history(): Promise<Figure[]> {
     { name: 'newer half, p50', value: percentiles(depths.shallow).p50, unit: 'ms' },
     { name: 'older half, p50', value: percentiles(depths.deep).p50, unit: 'ms' },
   ];
-}
-
-async function fill(path: string): Promise<void> {
-  const store = await openSqliteStore({
-    path,
-    onFatal: (error) => {
-      throw error;
-    },
-  });
-  const at = Date.now();
-  await store.commit([
-    { op: 'create', cid: 'bench', kind: 'group', by: 'u0', at, participants: [{ uid: 'u0', role: 'owner' }], createUsers: true },
-  ]);
-  const body = JSON.stringify(BODY);
-  for (let done = 0; done < MESSAGES; done += BATCH) {
-    await store.commit(
-      Array.from(
-        { length: BATCH },
-        (_, i) =>
-          ({ op: 'send', cid: 'bench', mid: `b${done + i}`, from: 'u0', at, kind: 'text', body, digest: String(done + i) }) as const,
-      ),
-    );
-  }
-  await store.close();
 }

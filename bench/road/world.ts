@@ -17,6 +17,13 @@ export async function createConversations(server: BenchServer, groups: readonly 
   return cids;
 }
 
+/** More members than one call may name. */
+export async function addMembers(server: BenchServer, cid: string, names: readonly string[]): Promise<void> {
+  const token = await server.token('backend', { role: 'admin' });
+  for (let at = 0; at < names.length; at += 1_000)
+    await post(`${server.url}/v1/conversations/${cid}/participants`, token, { userIds: names.slice(at, at + 1_000) });
+}
+
 async function post(url: string, token: string, body: object): Promise<unknown> {
   const response = await fetch(url, {
     method: 'POST',
@@ -28,11 +35,11 @@ async function post(url: string, token: string, body: object): Promise<unknown> 
 }
 
 /** Opens connections, a hundred at a time, each ready. */
-export async function openClients(server: BenchServer, users: readonly string[]): Promise<RawClient[]> {
+export async function openClients(server: BenchServer, users: readonly string[], query = ''): Promise<RawClient[]> {
   const clients: RawClient[] = [];
   for (let at = 0; at < users.length; at += 100) {
     const opened = users.slice(at, at + 100).map(async (user) => {
-      const client = await RawClient.open({ port: server.port, token: await server.token(user) });
+      const client = await RawClient.open({ port: server.port, token: await server.token(user), query });
       if (client.frames === 0) await client.waitFor((frame) => frame.t === 'ready');
       return client;
     });

@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import { HttpClient, launchServer, signToken, WireClient } from '@gapless/testkit';
 import { describe, expect, test } from 'vitest';
 import { RawSocket } from '../security/raw-socket.ts';
-import { range, text, useServer } from './world.ts';
+import { LOW_MARKS, range, text, useServer } from './world.ts';
 
 // PROTOCOL, section 5: close codes, and how a connection ends or goes on. 4400, 1009 and `not_participant` stand in errors.test.ts, 4401 in
 // transports.test.ts, 4429 in limits.test.ts. 4408 (45 s of silence) and the end of the 30 s of grace stand beside the gateway, by a driven clock.
 
 const world = useServer({
-  env: { GAPLESS_HIGH_WATER_BYTES: '16384', GAPLESS_CLOSE_UNWRITABLE_AFTER_MS: '500', GAPLESS_MAX_CONNECTIONS: '20' },
+  env: { ...LOW_MARKS, GAPLESS_WS_BACKPRESSURE_CLOSE_UNWRITABLE_AFTER_MS: '500', GAPLESS_MAX_CONNECTIONS: '20' },
 });
 
 describe('a token that expires on a live connection', () => {

@@ -1,11 +1,11 @@
 import type { WireClient } from '@gapless/testkit';
 import { expect, test } from 'vitest';
 import { RawSocket } from '../security/raw-socket.ts';
-import { messages, range, text, useServer } from './world.ts';
+import { LOW_MARKS, messages, range, text, useServer } from './world.ts';
 
 // PROTOCOL, section 4: what a client may rely on. Promise 2 over kill -9 stands in test/faults.
 
-const world = useServer({ env: { GAPLESS_HIGH_WATER_BYTES: '16384', GAPLESS_CLOSE_UNWRITABLE_AFTER_MS: '-1' } });
+const world = useServer({ env: { ...LOW_MARKS, GAPLESS_WS_BACKPRESSURE_CLOSE_UNWRITABLE_AFTER_MS: '-1' } });
 
 const seqs = (client: WireClient, cid: string) => messages(client, cid).map((frame) => frame.seq);
 

@@ -11,6 +11,12 @@ import {
 import { afterAll, beforeAll, expect } from 'vitest';
 
 /** A real server for all tests of a file, and people who use it. */
+/** Environment of a server whose connections are full early. */
+export const LOW_MARKS = {
+  GAPLESS_WS_BACKPRESSURE_WRITE_BUFFER_LOW_WATER_MARK_BYTES: '8192',
+  GAPLESS_WS_BACKPRESSURE_WRITE_BUFFER_HIGH_WATER_MARK_BYTES: '16384',
+};
+
 export interface World {
   readonly server: LaunchedServer;
   /** The app's backend. */

@@ -1,12 +1,12 @@
 import type { WireClient } from '@gapless/testkit';
 import { expect, test } from 'vitest';
-import { range, text, useServer } from '../conformance/world.ts';
+import { LOW_MARKS, range, text, useServer } from '../conformance/world.ts';
 import { endAll, RawSocket } from './raw-socket.ts';
 
 // Goal: who is not in a conversation learns nothing of it. Method: everything said in it carries a canary; every byte that strangers and
 // former participants get is searched for it, and for anything of the conversation at all.
 
-const world = useServer({ env: { GAPLESS_HIGH_WATER_BYTES: '16384', GAPLESS_CLOSE_UNWRITABLE_AFTER_MS: '-1' } });
+const world = useServer({ env: { ...LOW_MARKS, GAPLESS_WS_BACKPRESSURE_CLOSE_UNWRITABLE_AFTER_MS: '-1' } });
 
 const canary = (what: string) => `canary-${what}`;
 const heard = (client: WireClient) => JSON.stringify(client.frames);

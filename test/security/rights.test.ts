@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { UP_SCHEMAS, type UpType } from '@gapless/protocol';
-import { HttpClient, signToken } from '@gapless/testkit';
+import { HttpClient, SseClient, signToken } from '@gapless/testkit';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { text, useServer } from '../conformance/world.ts';
 
@@ -52,6 +52,12 @@ interface RouteRow {
   body?: () => unknown;
   /** Of `{uid}` in the path. */
   uid?: (caller: Caller) => string;
+  /** Of `{sid}` in the path. */
+  sid?: () => string;
+  /** Without a token, where something else takes its place. */
+  anyone?: Outcome;
+  /** How it is asked where the answer is no JSON. */
+  ask?: (token: string | undefined) => Promise<Outcome>;
 }
 
 const wrongAccount = () => ({ username: 'nobody-at-all', password: 'a wrong password' });
@@ -72,6 +78,10 @@ const ROUTES: Record<string, RouteRow> = {
   'POST /v1/auth/refresh': { auth: 'none', row: everyone('unauthorized'), body: () => ({ refreshToken: 'never given out' }) },
   'POST /v1/auth/logout': { auth: 'user', row: everyone('ok') },
   'GET /v1/me': { auth: 'user', row: everyone('ok') },
+  'GET /v1/me/sessions': { auth: 'user', row: everyone('ok') },
+  'DELETE /v1/me/sessions': { auth: 'user', row: everyone('ok') },
+  'DELETE /v1/me/sessions/{sid} of another': { auth: 'user', row: everyone('not_found'), sid: () => foreignSid },
+  'DELETE /v1/me/sessions/{sid} of nobody': { auth: 'user', row: everyone('not_found'), sid: () => 'never-given-out' },
   'POST /v1/conversations': { auth: 'user', row: everyone('ok'), body: () => ({ kind: 'group', participants: ['member'] }) },
   'GET /v1/conversations': { auth: 'user', row: everyone('ok') },
   'GET /v1/conversations/{cid}': { auth: 'user', row: SEERS },
@@ -98,6 +108,19 @@ const ROUTES: Record<string, RouteRow> = {
     body: () => ({ mid: 'cell', kind: 'sys', body: {} }),
   },
   'POST /v1/conversations/{cid}/read': { auth: 'user', row: PARTICIPANTS, body: () => ({ pos: 1 }) },
+  'GET /sse': { auth: 'user', row: everyone('ok'), ask: streamFor },
+  'POST /sse/{conn}/frames of the owner': {
+    auth: 'user',
+    // Who knows it needs no token; who brings one must be the same.
+    anyone: 'ok',
+    row: { ...everyone('forbidden'), owner: 'ok' },
+    ask: async (token) => (await ownersStream()).frames(token),
+  },
+  'POST /sse/{conn}/frames of nobody': {
+    auth: 'none',
+    row: everyone('not_found'),
+    ask: async (token) => (await ownersStream()).frames(token, 'never-given-out'),
+  },
   'POST /v1/rooms/{room}/system': {
     auth: 'user',
     row: { ...everyone('forbidden'), backend: 'ok', backendNowhere: 'ok' },
@@ -121,6 +144,8 @@ const FRAMES: Record<Exclude<UpType, 'auth'>, FrameRow> = {
   join: { row: PARTICIPANTS, frame: (cid) => ({ cid, since: 0 }) },
   sync: { row: PARTICIPANTS, frame: (cid) => ({ convs: [{ cid, rev: 0 }] }) },
   leave: { row: everyone('ok'), frame: (cid) => ({ cid }) },
+  // Of what is joined: nobody did.
+  pull: { row: everyone(N), frame: (cid) => ({ cid }) },
   send: { row: PARTICIPANTS, frame: (cid) => ({ cid, mid: 'cell', ...text('x') }) },
   ack: { row: PARTICIPANTS, frame: (cid) => ({ cid, pos: 1 }) },
   read: { row: PARTICIPANTS, frame: (cid) => ({ cid, pos: 1 }) },
@@ -133,7 +158,8 @@ const FRAMES: Record<Exclude<UpType, 'auth'>, FrameRow> = {
   ping: { row: everyone('ok'), frame: () => ({}) },
 };
 
-function expected({ row, auth }: { row: Row; auth: 'none' | 'user' }, caller: Caller, place: Place): Outcome {
+function expected({ row, auth, anyone }: Pick<RouteRow, 'row' | 'auth' | 'anyone'>, caller: Caller, place: Place): Outcome {
+  if (caller === 'anyone' && anyone !== undefined) return anyone;
   if (caller === 'anyone' || caller === 'expired' || caller === 'forged') {
     if (auth === 'none') return row.stranger;
     return caller === 'expired' ? 'token_expired' : 'unauthorized';
@@ -143,6 +169,8 @@ function expected({ row, auth }: { row: Row; auth: 'none' | 'user' }, caller: Ca
 }
 
 const tokens = new Map<Caller, string | undefined>();
+/** A sign-in of someone who is none of the callers. */
+let foreignSid: string;
 
 beforeAll(async () => {
   await world.group('newcomer', 'someone-else');
@@ -150,6 +178,9 @@ beforeAll(async () => {
     const role = caller === 'backend' ? { role: 'admin' as const } : {};
     tokens.set(caller, await signToken(caller, { ...role, lifeSec: caller === 'expired' ? -1 : 7_200 }));
   }
+  const account = { username: 'signed-in', password: 'a long enough password' };
+  const { accessToken } = (await world.backend.call('POST', '/v1/auth/register', account)).body;
+  foreignSid = JSON.parse(Buffer.from(accessToken.split('.')[1], 'base64url').toString()).sid;
   tokens.set('anyone', undefined);
   tokens.set('forged', `${(await signToken('owner')).slice(0, -6)}AAAAAA`);
 });
@@ -186,11 +217,15 @@ describe.each(Object.keys(ROUTES))('%s', (name) => {
   const [method, path] = name.split(' ') as [string, string];
 
   test.each(CALLERS)('by %s', async (caller) => {
+    if (route.ask !== undefined) return expect(await route.ask(tokens.get(caller))).toBe(expected(route, caller, 'group'));
     const cids = await places();
     const client = new HttpClient(world.server.url, tokens.get(caller));
     const answers: Partial<Record<Place, unknown>> = {};
     for (const place of PLACES) {
-      const at = path.replace('{cid}', cids[place]).replace('{uid}', route.uid?.(caller) ?? '');
+      const at = path
+        .replace('{cid}', cids[place])
+        .replace('{uid}', route.uid?.(caller) ?? '')
+        .replace('{sid}', route.sid?.() ?? '');
       const { status, body } = await rawCall(client, method, at, route.body?.());
       const outcome = status < 300 ? 'ok' : body.code;
       expect(outcome, `${method} ${at} in ${place}`).toBe(expected(route, caller, place));
@@ -201,6 +236,32 @@ describe.each(Object.keys(ROUTES))('%s', (name) => {
     if (caller !== 'backend') expect(answers.nowhere).toEqual(answers.foreign);
   });
 });
+
+/** What a stream with this token says first. */
+async function streamFor(token: string | undefined): Promise<Outcome> {
+  const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
+  const stream = await SseClient.open({ url: world.server.url, headers });
+  await stream.until(() => stream.frames.length > 0);
+  const [first] = stream.frames;
+  stream.cut();
+  return first?.t === 'error' ? first.code : 'ok';
+}
+
+/** A stream of the owner, and a way to send up it. */
+async function ownersStream() {
+  const stream = await SseClient.open({ url: world.server.url, headers: { authorization: `Bearer ${tokens.get('owner')}` } });
+  await stream.wait('ready');
+  return {
+    async frames(token: string | undefined, conn = stream.conn): Promise<Outcome> {
+      stream.conn = conn;
+      const answer = await stream.post({ t: 'ping' }, token === undefined ? {} : { authorization: `Bearer ${token}` });
+      if (answer.status === 202) await stream.wait('pong');
+      else expect(stream.of('pong')).toEqual([]);
+      stream.cut();
+      return answer.status === 202 ? 'ok' : JSON.parse(answer.text).code;
+    },
+  };
+}
 
 /** Answers that are no JSON are told by their status alone. */
 async function rawCall(

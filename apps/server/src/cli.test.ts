@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { HttpClient, launchServer } from '@gapless/testkit';
+import { HttpClient, launchServer, TEST_SECRET } from '@gapless/testkit';
 import { decodeJwt } from 'jose';
 import { describe, expect, test } from 'vitest';
 import { createProgram } from './main.ts';
@@ -60,6 +60,13 @@ describe('wrong input: one line and status 2', () => {
     [['token', 'create'], {}, /--user/],
     [['token', 'create', '--user', 'a', '--role', 'king'], {}, /role/],
     [['token', 'create', '--user', 'a', '--jwt-secret', 'short'], {}, /shorter than 8/],
+    [['load'], {}, /^gapless: --jwt-secret: needed/],
+    [['load', '--mode', 'nonsense'], {}, /single_e2e/],
+    [['load', '--clients', 'many'], {}, /A number from 0/],
+    [['load', '--clients', '3', '--jwt-secret', 'x'], {}, /^gapless: --clients: an even number/],
+    [['load', '--steady-pct', '5', '--jwt-secret', 'x'], {}, /^gapless: --steady-pct: only in mode resume/],
+    [['load', '--find-max-p99-ms', '800', '--repeats', '2', '--jwt-secret', 'x'], {}, /^gapless: --find-max-p99-ms/],
+    [['load', '--self-test', '--acks'], {}, /^gapless: --self-test: .*--acks/],
   ])('%j', async (args, env, message) => {
     const { status, err } = await gapless(args, env);
     expect(status).toBe(2);
@@ -156,4 +163,57 @@ test('log sampling is switched while running, for one conversation', async () =>
     .filter((line) => line.includes('message saved'));
   expect(logged).toHaveLength(1);
   expect(logged[0]).toContain(followed);
+});
+
+describe('load', () => {
+  const quick = ['--mode', 'group', '--clients', '6', '--group-size', '3', '--duration', '1', '--msg-interval-ms', '200'];
+
+  test('keeps its result and its page; the status tells whether a threshold was missed', async () => {
+    const server = await launchServer();
+    const [json, html] = ['r.json', 'r.html'].map((name) => join(temporary(), name)) as [string, string];
+    const args = ['load', '--url', server.url, '--jwt-secret', TEST_SECRET, ...quick];
+    const good = await gapless([...args, '--json', json, '--html', html]);
+    expect([good.status, good.out, good.err]).toEqual([0, expect.stringMatching(/PASSED\n$/), expect.stringContaining('connected 6 in')]);
+    expect(JSON.parse(readFileSync(json, 'utf8'))).toMatchObject({ counts: { sent: 30, received: 90 }, deliveredPct: 100, failures: [] });
+    expect(readFileSync(html, 'utf8')).toContain('<svg');
+    const slow = await gapless([...args, '--fail-p99-ms', '0.001']);
+    expect([slow.status, slow.out]).toEqual([1, expect.stringMatching(/FAILED {5}e2e p99 .* at most 0.001 allowed\n$/)]);
+    await server.stop();
+  });
+
+  test('repeats make one table, and the worst decides', async () => {
+    const server = await launchServer();
+    const json = join(temporary(), 'r.json');
+    const args = ['load', '--url', server.url, '--jwt-secret', TEST_SECRET, ...quick, '--repeats', '2', '--json', json];
+    const { status, out } = await gapless(args);
+    expect([status, out]).toEqual([0, expect.stringMatching(/median[\s\S]*worst[\s\S]*PASSED {5}2 runs\n$/)]);
+    expect(JSON.parse(readFileSync(json, 'utf8'))).toMatchObject({ runs: [{}, {}], worst: { errors: 0 }, failures: [[], []] });
+    await server.stop();
+  });
+
+  test('the search for the highest rate ends with a table, or says that the first does not hold', async () => {
+    const server = await launchServer();
+    const { status, out } = await gapless([
+      'load',
+      '--url',
+      server.url,
+      '--jwt-secret',
+      TEST_SECRET,
+      ...quick,
+      '--find-max-p99-ms',
+      '0.001',
+    ]);
+    expect([status, out]).toEqual([
+      1,
+      expect.stringMatching(/messages\/s[\s\S]*FAILED {5}not even 30 messages\/s hold e2e p99 ≤ 0.001 ms/),
+    ]);
+    await server.stop();
+  });
+
+  test('no server: one line', async () => {
+    const server = await launchServer();
+    await server.stop();
+    const { status, err } = await gapless(['load', '--url', server.url, '--jwt-secret', TEST_SECRET]);
+    expect([status, err]).toEqual([1, expect.stringMatching(/^gapless: http:.*ECONNREFUSED.*\n$/m)]);
+  });
 });

@@ -1,5 +1,14 @@
 import { readFileSync } from 'node:fs';
-import { type Config, environmentName, flagName, SETTING_NAMES, SETTINGS, type Setting, type SettingName } from './settings.ts';
+import {
+  type Config,
+  checkTogether,
+  environmentName,
+  flagName,
+  SETTING_NAMES,
+  SETTINGS,
+  type Setting,
+  type SettingName,
+} from './settings.ts';
 
 /** A value or key that is wrong; its message is one line for the person at the terminal. */
 export class ConfigError extends Error {}
@@ -13,7 +22,13 @@ const PREFIX = 'GAPLESS_';
 export function readConfig(environment: Readonly<Record<string, string | undefined>>, flags: Readonly<Record<string, unknown>>): Config {
   rejectUnknown(environment);
   const entries = SETTING_NAMES.map((name) => [name, readOne(name, environment, flags)] as const);
-  return Object.fromEntries(entries) as Config;
+  const config = Object.fromEntries(entries) as Config;
+  try {
+    checkTogether(config);
+  } catch (error) {
+    throw new ConfigError((error as Error).message);
+  }
+  return config;
 }
 
 function readOne(

@@ -1,4 +1,5 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { withLoadFlags } from './commands/load-flags.ts';
 import { migrateStatus } from './commands/migrate.ts';
 import { createToken } from './commands/token.ts';
 import { ConfigError, printConfig, readConfig } from './config.ts';
@@ -63,38 +64,13 @@ export function createProgram(): Command {
       process.exitCode = (await check(files, flags)) ? 0 : 1;
     });
 
-  program
-    .command('load')
-    .description('Put load on a server by the clock, and report latency, loss and order.')
-    .option('--url, --urls <url,…>', 'origin of the server, or of its nodes', 'http://127.0.0.1:9001')
-    .option('--jwt-secret <value>', 'makes the tokens (GAPLESS_JWT_SECRET)')
-    .addOption(
-      new Option('--mode <name>', 'what to do').choices(['single_e2e', 'group', 'ping', 'connect', 'resume']).default('single_e2e'),
-    )
-    .option('--clients <n>', 'connections', amount, 100)
-    .option('--duration <seconds>', 'of sending', amount, 10)
-    .option('--warm-up <seconds>', 'at the start, not measured', amount, 0)
-    .option('--msg-interval-ms <ms>', 'between two messages of one client', amount, 1_000)
-    .addOption(new Option('--send-model <name>', 'all apart, or all at once').choices(['spread', 'burst']).default('spread'))
-    .option('--closed-loop', 'wait for each answer: hides stalls, for comparison only', false)
-    .option('--body-bytes <n>', 'of each message', amount, 128)
-    .option('--group-size <n>', 'participants of one conversation in the modes group and resume', amount, 100)
-    .option('--slow-consumer-pct <n>', 'clients that pause after each message', amount, 0)
-    .option('--slow-consumer-delay-ms <ms>', 'for so long', amount, 100)
-    .option('--no-read-pct <n>', 'clients that never read', amount, 0)
-    .option('--flap-pct <n>', 'clients that come and go', amount, 0)
-    .option('--workers <n>', 'threads of the generator', amount, 1)
-    .option('--pid <n>', 'process of the server; found by its port when local', amount)
-    .option('--history <dir>', 'record and check what every client saw')
-    .option('--json <file>', 'keep the result')
-    .option('--html <file>', 'keep it as a page')
-    .option('--fail-p99-ms <ms>', 'fail above this latency', amount)
-    .option('--fail-errors <n>', 'fail above so many errors', amount, 0)
-    .option('--fail-delivered-pct <n>', 'fail below', amount, 100)
-    .action(async (flags) => {
+  withLoadFlags(program.command('load').description('Put load on a server by the clock, and report latency, loss and order.')).action(
+    async (flags, command: Command) => {
       const { load } = await import('./commands/load.ts');
-      process.exitCode = (await load({ ...flags, noReadPct: flags.readPct })) ? 0 : 1;
-    });
+      const given = (flag: string) => command.getOptionValueSource(flag) === 'cli';
+      process.exitCode = (await load({ ...flags, noReadPct: flags.readPct }, given)) ? 0 : 1;
+    },
+  );
 
   return program;
 }
@@ -122,12 +98,6 @@ function wholeMinutes(value: string): number {
   const minutes = Number(value);
   if (!Number.isInteger(minutes) || minutes < 1) throw new InvalidArgumentError('A whole number from 1.');
   return minutes;
-}
-
-function amount(value: string): number {
-  const number = Number(value);
-  if (value === '' || !Number.isFinite(number) || number < 0) throw new InvalidArgumentError('A number from 0.');
-  return number;
 }
 
 /** One line for what the caller got wrong; a stack only for what we did. */

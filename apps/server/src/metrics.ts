@@ -17,7 +17,7 @@ export function createMetrics({ writerDepth }: { writerDepth: () => number }) {
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
 
-  const connections = new Gauge({ name: 'gapless_ws_connections', help: 'Live connections.', registers });
+  const connections = new Gauge({ name: 'gapless_ws_connections', help: 'Live connections, event streams too.', registers });
   const framesIn = new Counter({ name: 'gapless_frames_in_total', help: 'Frames from clients.', labelNames: ['type'], registers });
   const errorsOut = new Counter({ name: 'gapless_errors_total', help: 'Error frames to clients.', labelNames: ['code'], registers });
   const closes = new Counter({ name: 'gapless_closes_total', help: 'Connections that ended.', labelNames: ['reason'], registers });
@@ -40,6 +40,27 @@ export function createMetrics({ writerDepth }: { writerDepth: () => number }) {
     help: 'Times a connection rose above the high water mark.',
     registers,
   });
+  const unwritable = new Gauge({ name: 'gapless_connections_unwritable', help: 'Connections that take nothing more now.', registers });
+  const ephemeralLost = new Counter({
+    name: 'gapless_ephemeral_lost_total',
+    help: 'Typing and presence frames that a newer one replaced, or that a slow connection was spared.',
+    labelNames: ['how'],
+    registers,
+  });
+  const switches = new Counter({
+    name: 'gapless_delivery_switches_total',
+    help: 'Conversations that became too large to be pushed, or stopped being so.',
+    labelNames: ['to'],
+    registers,
+  });
+  const pulls = new Counter({ name: 'gapless_pulls_total', help: 'Clients that asked for what they were not pushed.', registers });
+  const limited = new Counter({
+    name: 'gapless_rate_limited_total',
+    help: 'Frames, sends and connections that found an empty token bucket, by whose it was.',
+    labelNames: ['bucket'],
+    registers,
+  });
+  const joinsWaiting = new Gauge({ name: 'gapless_joins_waiting', help: 'Joins and syncs that wait for their turn.', registers });
   const caughtUp = new Counter({
     name: 'gapless_catch_up_rows_total',
     help: 'Rows read from the store for connections behind the tail.',
@@ -105,7 +126,16 @@ export function createMetrics({ writerDepth }: { writerDepth: () => number }) {
       writes.inc();
     },
     deliveryMs: (ms) => flush.observe(ms / MS),
-    blocked: () => blocked.inc(),
+    blocked() {
+      blocked.inc();
+      unwritable.inc();
+    },
+    unblocked: () => unwritable.dec(),
+    ephemeralLost: (how, count) => ephemeralLost.inc({ how }, count),
+    deliverySwitched: (to) => switches.inc({ to }),
+    pulled: () => pulls.inc(),
+    limited: (bucket) => limited.inc({ bucket }),
+    joinsWaiting: (count) => joinsWaiting.set(count),
     caughtUp: (rows) => caughtUp.inc(rows),
     resumed: (reset) => resumes.inc({ reset: String(reset) }),
   };
@@ -130,5 +160,18 @@ export function createMetrics({ writerDepth }: { writerDepth: () => number }) {
     saved: (messages) => saved.inc(messages),
     failed: () => failed.inc(),
   };
-  return { gateway, rooms, writer, text: async () => ({ contentType: registry.contentType, body: await registry.metrics() }) };
+  /** Of `gapless_ws_connections`, which counts all that speak the protocol. */
+  function watchStreams(count: () => number): void {
+    const collect = function (this: Gauge): void {
+      this.set(count());
+    };
+    new Gauge({ name: 'gapless_sse_connections', help: 'Those of the live connections that are event streams.', registers, collect });
+  }
+  return {
+    gateway,
+    rooms,
+    writer,
+    watchStreams,
+    text: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
+  };
 }

@@ -9,6 +9,8 @@ export interface Setting<T> {
   readonly env?: string;
   /** Shown instead of the value by `config print`; the environment also takes `…_FILE`. */
   readonly secret?: true;
+  /** Can be changed while running, through the admin API; the next start has the old value again. */
+  readonly live?: true;
   /** What a value may be, in words. */
   readonly values: string;
   /** @throws Error that says what a value may be */
@@ -29,6 +31,18 @@ const oneOf = <const V extends string>(help: string, values: readonly V[], fallb
     return found;
   },
 });
+
+const yesNo = (help: string, fallback: boolean): Setting<boolean> => ({
+  help,
+  default: String(fallback),
+  values: 'true | false',
+  parse(value) {
+    if (value !== 'true' && value !== 'false') throw new Error('true or false');
+    return value === 'true';
+  },
+});
+
+const live = <T>(setting: Setting<T>): Setting<T> => ({ ...setting, live: true });
 
 const number = (
   help: string,
@@ -100,16 +114,54 @@ export const SETTINGS = {
   maxConnections: number('Live connections of this process; more are answered 503.', { fallback: 50_000, min: 1, max: 1_000_000 }),
   bodyMaxBytes: number('Largest message body.', { fallback: 16_384, min: 64, max: 49_152 }),
   drainSpreadMs: number('On SIGTERM, clients are asked to reconnect spread over this time.', { fallback: 2_000, min: 0, max: 60_000 }),
-  highWaterBytes: number('Unsent bytes of one connection above which it gets no further push.', {
-    fallback: 524_288,
-    min: 16_384,
-    max: 67_108_864,
-  }),
-  closeUnwritableAfterMs: number('A connection that takes nothing for this long is closed 4409; negative: never.', {
-    fallback: 3_000,
-    min: -1,
-    max: 3_600_000,
-  }),
+  singleSession: live(
+    oneOf(
+      'One live connection for each user: a newer one ends it with a kick. Tokens with role admin are not counted.',
+      ['on', 'off'],
+      'off',
+    ),
+  ),
+  wsBackpressureEnabled: live(
+    yesNo('Watch what connections take. Without it everything is written at once, and a slow client costs memory without bound.', true),
+  ),
+  wsBackpressureWriteBufferLowWaterMarkBytes: live(
+    number('A connection that was not writable is again, at this many unsent bytes.', { fallback: 262_144, min: 0, max: 67_108_864 }),
+  ),
+  wsBackpressureWriteBufferHighWaterMarkBytes: live(
+    number('A connection with this many unsent bytes is not writable.', { fallback: 524_288, min: 16_384, max: 67_108_864 }),
+  ),
+  wsBackpressureCloseUnwritableAfterMs: live(
+    number('A connection that is not writable and takes nothing for this long is closed 4409; negative: never.', {
+      fallback: 3_000,
+      min: -1,
+      max: 3_600_000,
+    }),
+  ),
+  wsBackpressureDropWhenUnwritable: live(
+    yesNo(
+      'Write nothing to a connection that is not writable: messages wait at its position in the log, typing and presence are dropped.',
+      true,
+    ),
+  ),
+  groupChatStrategyMode: live(
+    oneOf(
+      'How conversations reach clients that can pull: push bodies, notify of the head, none, or auto by the thresholds below. Other clients are always pushed.',
+      ['auto', 'push', 'notify', 'none'],
+      'auto',
+    ),
+  ),
+  groupChatStrategyGroupSizeThreshold: live(
+    number('Participants from which auto notifies.', { fallback: 2_000, min: 1, max: 100_000_000 }),
+  ),
+  groupChatStrategyOnlineUserThreshold: live(
+    number('Users listening on this node from which auto notifies.', { fallback: 500, min: 1, max: 100_000_000 }),
+  ),
+  groupChatStrategyNotifyMaxOnlineUser: live(
+    number('Users listening on this node from which nothing is told.', { fallback: 2_000, min: 1, max: 100_000_000 }),
+  ),
+  groupChatStrategyHugeGroupNoNotifySize: live(
+    number('Participants from which nothing is told.', { fallback: 10_000, min: 1, max: 100_000_000 }),
+  ),
   roomsSendQueueMax: {
     ...number('Rooms dialect: frames that wait for one slow connection.', { fallback: 100, min: 1, max: 10_000 }),
     env: 'REALTIME_WS_SEND_QUEUE_MAX',
@@ -128,6 +180,15 @@ export type SettingName = keyof typeof SETTINGS;
 export type Config = { readonly [K in SettingName]: ReturnType<(typeof SETTINGS)[K]['parse']> };
 
 export const SETTING_NAMES = Object.keys(SETTINGS) as SettingName[];
+
+/** Settings that can be changed while running. */
+export const LIVE_NAMES = SETTING_NAMES.filter((name) => (SETTINGS[name] as Setting<unknown>).live === true);
+
+/** What no single setting can see. @throws Error that says what is wrong */
+export function checkTogether(config: Config): void {
+  if (config.wsBackpressureWriteBufferLowWaterMarkBytes > config.wsBackpressureWriteBufferHighWaterMarkBytes)
+    throw new Error('ws-backpressure: the low water mark is above the high one');
+}
 
 export function environmentName(name: SettingName): string {
   return (SETTINGS[name] as Setting<unknown>).env ?? `GAPLESS_${snake(name).toUpperCase()}`;

@@ -7,13 +7,35 @@ import { openMemoryPresence } from '@gapless/adapters/presence/memory';
 import { openMemoryStore } from '@gapless/adapters/store/memory';
 import { openSqliteStore } from '@gapless/adapters/store/sqlite';
 import { type Admit, createApi, createTokenSigner, createTokenVerifier } from '@gapless/api';
-import { type Broker, ChatError, type Committed, createAccounts, createChat, Directory, type Store, Throttle, Writer } from '@gapless/core';
-import { chatEndpoint, GATEWAY_LIMITS, Gateway, openPolicy, Rooms, roomsEndpoint, serveWebSockets } from '@gapless/gateway';
+import {
+  type Broker,
+  ChatError,
+  type Committed,
+  createAccounts,
+  createChat,
+  Directory,
+  SendLimits,
+  type Store,
+  Throttle,
+  Writer,
+} from '@gapless/core';
+import {
+  Admission,
+  chatEndpoint,
+  GATEWAY_LIMITS,
+  Gateway,
+  openPolicy,
+  Rooms,
+  roomsEndpoint,
+  SseEndpoint,
+  serveWebSockets,
+} from '@gapless/gateway';
 import { systemClock } from '@gapless/kit';
 import { REQUESTS_PER_10_SEC } from '@gapless/protocol';
 import type { Logger } from 'pino';
 import { ConfigError } from './config.ts';
 import { ensureDataDir } from './data-dir.ts';
+import { Settings } from './live-settings.ts';
 import { createMetrics } from './metrics.ts';
 import { Sampling } from './sampling.ts';
 import { openSecret, SECRET_SAFE_CHARS } from './secret.ts';
@@ -21,6 +43,9 @@ import type { Config } from './settings.ts';
 
 /** How long one answer of /readyz is good for. */
 const READINESS_KEPT_MS = 500;
+
+/** Connections that the kernel has accepted and we did not see yet. Node asks for 511; a fleet that comes back at once is more, and who is turned away there tries again after seconds. */
+const ACCEPT_BACKLOG = 65_535;
 
 /** What a request that was begun before the end may take. */
 const REQUESTS_END_MS = 3_000;
@@ -44,6 +69,8 @@ export async function startServer(config: Config, log: Logger, onFatal: (error: 
     log.warn({ chars: secret.length }, `the secret is shorter than ${SECRET_SAFE_CHARS} characters: who guesses it can be anyone`);
   const store = await openStore(config, onFatal);
   const metrics = createMetrics({ writerDepth: () => writer.depth });
+  const settings = new Settings(config, log);
+  const rateLimits = config.rateLimits === 'on';
   const sampling = new Sampling(config.logSampleRate);
   let readyAt = 0;
   let ready: ReturnType<typeof look> | undefined;
@@ -75,14 +102,21 @@ export async function startServer(config: Config, log: Logger, onFatal: (error: 
     metrics.writer.saved(messages);
   }
 
-  const chat = createChat({ store, directory, writer, clock, bodyMaxBytes: config.bodyMaxBytes });
+  const chat = createChat({
+    store,
+    directory,
+    writer,
+    clock,
+    bodyMaxBytes: config.bodyMaxBytes,
+    ...(rateLimits ? { limits: new SendLimits(metrics.gateway.limited) } : {}),
+  });
   const accounts = await createAccounts({
     store,
     tokens: createTokenSigner({ secret }),
     clock,
     accessTtlMs: config.accessTokenMinutes * 60_000,
     registration: config.registration,
-    rateLimits: config.rateLimits === 'on',
+    rateLimits,
   });
   const verifier = createTokenVerifier({
     secret,
@@ -105,11 +139,9 @@ export async function startServer(config: Config, log: Logger, onFatal: (error: 
     clock,
     log,
     metrics: metrics.gateway,
-    limits: {
-      ...GATEWAY_LIMITS,
-      backpressure: { enabled: true, highWaterBytes: config.highWaterBytes, closeUnwritableAfterMs: config.closeUnwritableAfterMs },
-    },
-    rateLimits: config.rateLimits === 'on',
+    limits: { ...GATEWAY_LIMITS, backpressure: settings.backpressure, strategy: settings.strategy },
+    rateLimits,
+    singleSession: settings.singleSession,
   });
   const broker = openBroker(config);
   const rooms = new Rooms({
@@ -121,11 +153,11 @@ export async function startServer(config: Config, log: Logger, onFatal: (error: 
     clock,
     log,
     metrics: metrics.rooms,
-    rateLimits: config.rateLimits === 'on',
+    rateLimits,
   });
-  accounts.onRevoked((sid) => {
-    gateway.kick((session) => session.token?.sid === sid, 'You were signed out.');
-    rooms.signOut((connection) => connection.token?.sid === sid);
+  accounts.onRevoked((sids) => {
+    gateway.kick((session) => sids.has(session.token?.sid ?? ''), 'You were signed out.');
+    rooms.signOut((connection) => sids.has(connection.token?.sid ?? ''));
   });
 
   const requests = new Throttle({ attempts: REQUESTS_PER_10_SEC, windowMs: 10_000 });
@@ -155,6 +187,22 @@ export async function startServer(config: Config, log: Logger, onFatal: (error: 
     return { ok, checks };
   }
 
+  const endpoints = [chatEndpoint(gateway), roomsEndpoint(rooms)];
+  const admission = new Admission({
+    maxConnections: config.maxConnections,
+    live: () => gateway.sessions.size + rooms.connections.size,
+    rateLimits,
+    onLimited: () => metrics.gateway.limited('connects'),
+    clock,
+  });
+  const live = new SseEndpoint({
+    gateway,
+    verifier,
+    clock,
+    allowedOrigins: config.allowedOrigins,
+    admission,
+  });
+  metrics.watchStreams(() => live.size);
   const api = await createApi({
     chat,
     accounts,
@@ -166,13 +214,15 @@ export async function startServer(config: Config, log: Logger, onFatal: (error: 
     logger: log,
     trustProxy: config.trustProxy === 'on',
     logSampling: sampling,
+    settings,
     rooms,
-    ...(config.rateLimits === 'on' ? { admit } : {}),
+    live,
+    ...(rateLimits ? { admit } : {}),
   });
   serveWebSockets(api.server, {
-    endpoints: [chatEndpoint(gateway), roomsEndpoint(rooms)],
+    endpoints,
     allowedOrigins: config.allowedOrigins,
-    maxConnections: config.maxConnections,
+    admission,
     ipOf: (request) => (config.trustProxy === 'on' ? forwardedFor(request) : undefined) ?? request.socket.remoteAddress ?? '',
   });
 
@@ -184,6 +234,7 @@ export async function startServer(config: Config, log: Logger, onFatal: (error: 
     await api.close();
     stopWaiting();
     await writer.close();
+    await accounts.close();
     gateway.stop();
     rooms.stop();
     await broker.close();
@@ -192,8 +243,9 @@ export async function startServer(config: Config, log: Logger, onFatal: (error: 
   }
 
   try {
-    await api.listen({ host: config.host, port: config.port });
+    await api.listen({ host: config.host, port: config.port, backlog: ACCEPT_BACKLOG });
   } catch (error) {
+    await accounts.close();
     gateway.stop();
     rooms.stop();
     await store.close();

@@ -5,7 +5,7 @@ import { FakeClock } from '@gapless/testkit';
 import { type FastifyBaseLogger, fastify } from 'fastify';
 import { createTokenSigner } from './auth/signer.ts';
 import { createTokenVerifier } from './auth/verifier.ts';
-import type { Readiness, RoomNotices } from './route.ts';
+import type { LiveStreams, Readiness, RoomNotices } from './route.ts';
 import { createApi } from './server.ts';
 
 export const SECRET = 'a secret of the tests, thirty-two characters or more';
@@ -18,6 +18,7 @@ export interface StartOptions {
   readiness?: Readiness;
   trustProxy?: boolean;
   rooms?: RoomNotices;
+  live?: LiveStreams;
 }
 
 /** The API over the memory store, without a socket. */
@@ -27,6 +28,7 @@ export async function startApi({
   readiness = { ok: true, checks: {} },
   trustProxy = false,
   rooms,
+  live,
 }: StartOptions = {}) {
   const clock = new FakeClock();
   const store: Store = openMemoryStore();
@@ -48,8 +50,10 @@ export async function startApi({
     webRoot,
     logger: log.logger,
     trustProxy,
+    settings: { list: () => [], set: () => {} },
     logSampling: { get: () => rules, set: (next) => (rules = next) },
     ...(rooms === undefined ? {} : { rooms }),
+    ...(live === undefined ? {} : { live }),
   });
 
   async function call(method: Method, url: string, { token, body }: { token?: string; body?: unknown } = {}) {

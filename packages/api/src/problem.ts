@@ -22,7 +22,9 @@ function problemOf(error: ChatError, requestId: string): http.Problem {
 /** The only way an error leaves: known ones by their code, anything else as `internal` with the truth in the log alone. */
 export function sendProblem(thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const error = asChatError(thrown);
-  if (error.http >= 500) {
+  if (error.code === 'server_busy') {
+    request.log.warn({ why: error.message, method: request.method, route: request.routeOptions.url }, 'request put off');
+  } else if (error.http >= 500) {
     const { method, routeOptions } = request;
     request.log.error({ err: error.cause ?? error, code: error.code, method, route: routeOptions.url }, 'request failed');
   } else if (REFUSALS.includes(error.http)) {

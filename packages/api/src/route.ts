@@ -1,3 +1,4 @@
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { Accounts, Actor, Chat, VerifiedToken } from '@gapless/core';
 import { assert } from '@gapless/kit';
 import type { ErrorCode } from '@gapless/protocol';
@@ -7,6 +8,13 @@ import type { FastifyReply, FastifyRequest, HTTPMethods } from 'fastify';
 export interface LogSampling {
   get(): { rate: number; cids: readonly string[] };
   set(rules: { rate: number; cids: readonly string[] }): void;
+}
+
+/** Settings that can be changed while running, as text; the next start has the old values again. */
+export interface LiveSettings {
+  list(): readonly { name: string; value: string; default: string; values: string; help: string }[];
+  /** All or none. @throws ChatError bad_frame */
+  set(changes: Readonly<Record<string, string>>, by: string): void;
 }
 
 export interface Readiness {
@@ -20,6 +28,16 @@ export interface RoomNotices {
   system(room: string, data: Readonly<Record<string, unknown>>): Promise<void>;
 }
 
+/** Live connections over plain HTTP. */
+export interface LiveStreams {
+  /** What goes with an answer to a request of this origin. @throws ChatError forbidden */
+  originHeaders(request: IncomingMessage): Readonly<Record<string, string>>;
+  /** Takes the response over, and sends `headers` with it; resolves when it has begun. @throws ChatError server_busy | rate_limited */
+  open(stream: { request: IncomingMessage; response: ServerResponse; headers: OutgoingHttpHeaders; ip: string }): Promise<void>;
+  /** Frames of a client; resolves when they are taken. @throws ChatError not_found | unauthorized | token_expired | forbidden | server_busy */
+  receive(conn: string, frames: readonly unknown[], authorization: string | undefined): Promise<void>;
+}
+
 /** Asked once the token is checked and before anything else is done. @throws ChatError rate_limited */
 export type Admit = (call: { uid: string; role: Actor['role']; ip: string; operation: string }) => void;
 
@@ -30,8 +48,11 @@ export interface RouteDeps {
   readiness(): Promise<Readiness>;
   metricsText(): Promise<{ contentType: string; body: string }>;
   logSampling: LogSampling;
+  settings: LiveSettings;
   /** Absent: there are none, `not_found`. */
   rooms?: RoomNotices;
+  /** Absent: there are none, `not_found`. */
+  live?: LiveStreams;
   /** The API's own descriptions, as JSON text. */
   documents: { readonly openApi: string; readonly asyncApi: string };
 }
@@ -46,6 +67,8 @@ export interface Route {
   readonly summary: string;
   /** Who may call; `admin` is the app's backend. Checked before anything of the request is read. */
   readonly auth: 'none' | 'user' | 'admin';
+  /** Pages of other origins may call it, as far as the settings allow them to. */
+  readonly browsers?: true;
   readonly params?: object;
   readonly query?: object;
   readonly body?: object;

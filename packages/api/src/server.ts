@@ -2,10 +2,11 @@ import type { IncomingMessage } from 'node:http';
 import { ChatError, type TokenVerifier } from '@gapless/core';
 import { type Clock, ulid } from '@gapless/kit';
 import { asyncApiDocument, FRAME_MAX_BYTES } from '@gapless/protocol';
-import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify';
+import { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, fastify, LogController } from 'fastify';
 import { authenticate } from './authenticate.ts';
 import { SECURITY_HEADERS } from './headers.ts';
 import { describeRoutes } from './openapi.ts';
+import { answerPreflight, checkOrigin } from './origin.ts';
 import { schemaProblem, sendProblem, writeProblem } from './problem.ts';
 import { coerceQuery } from './query.ts';
 import { type Admit, Call, type Route, type RouteDeps } from './route.ts';
@@ -29,6 +30,9 @@ const REQUEST_TIMEOUT_MS = 30_000;
 
 /** A room of 128 characters, each up to 12 when percent-encoded. */
 const PARAM_MAX_CHARS = 1_536;
+
+/** Answers that no cache may keep. */
+const NEVER_KEPT = /^\/(v1|sse)\b/;
 
 /** The HTTP API as a document. */
 export function openApiDocument(): object {
@@ -68,7 +72,7 @@ export async function createApi(deps: ApiDeps): Promise<FastifyInstance> {
     reply.headers(SECURITY_HEADERS);
     reply.header('x-request-id', request.id);
     // By route too: an address may be spelled with percent signs.
-    if (request.url.startsWith('/v1/') || request.routeOptions.url?.startsWith('/v1/')) reply.header('cache-control', 'no-store');
+    if (NEVER_KEPT.test(request.url) || NEVER_KEPT.test(request.routeOptions.url ?? '')) reply.header('cache-control', 'no-store');
   });
   app.setErrorHandler((error, request, reply) => sendProblem(error, request, reply));
   parseJson(app);
@@ -79,13 +83,16 @@ export async function createApi(deps: ApiDeps): Promise<FastifyInstance> {
 }
 
 function register(app: FastifyInstance, route: Route, deps: ApiDeps & RouteDeps): void {
-  const { method, path, auth, params, query, body } = route;
+  const { method, path, auth, browsers, params, query, body } = route;
+  const url = path.replace(/\{(\w+)\}/g, ':$1');
+  const onlyWithToken = (request: FastifyRequest) => authenticate(request, route, deps);
+  if (browsers) answerPreflight(app, url, method, deps.live);
   app.route({
     method,
-    url: path.replace(/\{(\w+)\}/g, ':$1'),
+    url,
     schema: { ...(params && { params }), ...(query && { querystring: query }), ...(body && { body }) },
     // First of all hooks with a body in reach: who may not come in is not listened to.
-    onRequest: auth === 'none' ? [] : (request) => authenticate(request, route, deps),
+    onRequest: [...(browsers ? [checkOrigin(deps.live)] : []), ...(auth === 'none' ? [] : [onlyWithToken])],
     preValidation: query === undefined ? [] : async (request) => coerceQuery(request, query),
     handler: async (request, reply) => route.handle(new Call(request, reply), deps),
   });

@@ -1,8 +1,8 @@
 import { openMemoryStore } from '@gapless/adapters/store/memory';
-import { FakeClock } from '@gapless/testkit';
+import { FakeClock, settled } from '@gapless/testkit';
 import { expect, test } from 'vitest';
-import { type AccountsDeps, createAccounts } from './accounts.ts';
-import type { TokenSigner } from './auth.ts';
+import { type Accounts, type AccountsDeps, createAccounts } from './accounts.ts';
+import type { TokenSigner, VerifiedToken } from './auth.ts';
 import { ChatError } from './errors.ts';
 
 // Goal: sign-ins end when they must, and guessing is slow. Method: the memory store, a clock that stands still, tokens in the clear.
@@ -75,7 +75,7 @@ test('a refresh token works once; used again, it ends the sign-in', async () => 
   const { accounts, register } = await start();
   const first = await register();
   const ended: string[] = [];
-  accounts.onRevoked((sid) => ended.push(sid));
+  accounts.onRevoked((sids) => ended.push(...sids));
 
   const second = await accounts.refresh(first.refreshToken);
   expect(sidOf(second)).toBe(sidOf(first));
@@ -116,6 +116,148 @@ test('sign-out ends this sign-in alone, survives a restart, and is forgotten whe
   expect(later.isRevoked(sidOf(gone))).toBe(false);
   await accounts.logout(sidOf(stays));
   expect(accounts.isRevoked(sidOf(gone))).toBe(false);
+});
+
+const labels = async (accounts: Accounts, token: VerifiedToken) => (await accounts.sessions(token)).map(({ label }) => label);
+
+/** Three sign-ins of ann, a minute between them, and what a token of each says. */
+async function onThreeDevices() {
+  const world = await start();
+  const { accounts, clock, register } = world;
+  await register();
+  await accounts.signOutOthers({ uid: 'ann', role: 'user', expiresAt: 0 });
+  const tokens: Record<string, VerifiedToken & { refreshToken: string }> = {};
+  for (const label of ['phone', 'laptop', 'tablet']) {
+    await clock.advance(60_000);
+    const { accessToken, refreshToken } = await accounts.login({ username: 'ann', password: PASSWORD }, { ...CALLER, label });
+    tokens[label] = { uid: 'ann', role: 'user', sid: sidOf({ accessToken }), expiresAt: clock.now() + TTL_MS, refreshToken };
+  }
+  const ended: string[] = [];
+  const labelOf = (sid: string) => Object.keys(tokens).find((label) => tokens[label]!.sid === sid) ?? sid;
+  accounts.onRevoked((sids) => ended.push(...[...sids].map(labelOf)));
+  return { ...world, tokens: tokens as Record<'phone' | 'laptop' | 'tablet', (typeof tokens)[string]>, ended };
+}
+
+test('sign-ins are listed by when they were seen last; a refresh is being seen', async () => {
+  const { accounts, clock, tokens } = await onThreeDevices();
+  expect(await labels(accounts, tokens.phone)).toEqual(['tablet', 'laptop', 'phone']);
+  await clock.advance(60_000);
+  await accounts.refresh(tokens.phone.refreshToken);
+  const [first] = await accounts.sessions(tokens.tablet);
+  expect(first).toEqual({
+    sid: tokens.phone.sid,
+    uid: 'ann',
+    label: 'phone',
+    createdAt: clock.now() - 3 * 60_000,
+    lastSeenAt: clock.now(),
+    expiresAt: clock.now() + 30 * 24 * 60 * 60_000,
+  });
+  await clock.advance(30 * 24 * 60 * 60_000 - 1);
+  expect(await labels(accounts, tokens.tablet)).toEqual(['phone']);
+});
+
+test('one sign-in is ended from another, at once and for good', async () => {
+  const { accounts, tokens, ended, deps } = await onThreeDevices();
+  await accounts.signOut('ann', tokens.phone.sid!);
+  expect(ended).toEqual(['phone']);
+  expect(accounts.isRevoked(tokens.phone.sid!)).toBe(true);
+  await expect(accounts.refresh(tokens.phone.refreshToken)).rejects.toMatchObject({ code: 'unauthorized' });
+  expect(await labels(accounts, tokens.laptop)).toEqual(['tablet', 'laptop']);
+  expect((await createAccounts(deps)).isRevoked(tokens.phone.sid!)).toBe(true);
+  await accounts.refresh(tokens.laptop.refreshToken);
+});
+
+test('another’s sign-in, one that never was and one that is over: there is nothing, and nothing happens', async () => {
+  const { accounts, tokens, ended } = await onThreeDevices();
+  await accounts.signOut('ann', tokens.tablet.sid!);
+  ended.length = 0;
+  const answers = [];
+  for (const [uid, sid] of [
+    ['bob', tokens.phone.sid!],
+    ['ann', 'never'],
+    ['ann', tokens.tablet.sid!],
+  ] as const)
+    answers.push(await accounts.signOut(uid, sid).catch(({ code, message }) => ({ code, message })));
+  expect(answers).toEqual(Array(3).fill(answers[0]));
+  expect(answers[0]).toMatchObject({ code: 'not_found' });
+  expect([ended, accounts.isRevoked('never'), accounts.isRevoked(tokens.phone.sid!)]).toEqual([[], false, false]);
+});
+
+test('all others are ended, and the one that asks stays; a token of no sign-in ends all and sees none', async () => {
+  const { accounts, tokens, ended } = await onThreeDevices();
+  await accounts.signOutOthers(tokens.laptop);
+  expect(ended.toSorted()).toEqual(['phone', 'tablet']);
+  expect(await labels(accounts, tokens.laptop)).toEqual(['laptop']);
+  const ofBackend = { uid: 'ann', role: 'user', expiresAt: 0 } as const;
+  expect(await accounts.sessions(ofBackend)).toEqual([]);
+  await accounts.signOutOthers(ofBackend);
+  expect(ended.at(-1)).toBe('laptop');
+});
+
+test('the hundred-and-first sign-in ends the one not seen for longest', async () => {
+  const { accounts, clock, store, tokens, ended } = await onThreeDevices();
+  for (let i = 0; i < 97; i++) {
+    const session = {
+      sid: `s${i}`,
+      uid: 'ann',
+      label: '',
+      createdAt: clock.now(),
+      lastSeenAt: clock.now(),
+      expiresAt: clock.now() + TTL_MS,
+    };
+    await store.createSession({ ...session, refreshHash: `t${i}`, liveMax: 100 });
+  }
+  await clock.advance(1);
+  await accounts.refresh(tokens.phone.refreshToken);
+  await accounts.login({ username: 'ann', password: PASSWORD }, CALLER);
+  expect(ended).toEqual(['laptop']);
+  expect(await accounts.sessions(tokens.phone)).toHaveLength(100);
+});
+
+test('what is left of sign-ins that ended a month ago is deleted by and by, until close', async () => {
+  const { accounts, clock, store } = await onThreeDevices();
+  const steps: number[] = [];
+  const prune = store.pruneSessions;
+  store.pruneSessions = async (...args) => {
+    steps.push(await prune(...args));
+    return steps.at(-1)!;
+  };
+  const HOUR_MS = 60 * 60_000;
+  await clock.advance(30 * 24 * HOUR_MS);
+  expect([steps.reduce((sum, rows) => sum + rows), steps.length]).toEqual([0, 30 * 24]);
+  steps.length = 0;
+  // The one of the registration was ended a moment ago; the others expire after 30 days.
+  await clock.advance(2 * HOUR_MS);
+  expect(steps).toEqual([1, 0, 0]);
+  await clock.advance(30 * 24 * HOUR_MS);
+  expect(steps.reduce((sum, rows) => sum + rows)).toBe(4);
+  steps.length = 0;
+  await accounts.close();
+  await accounts.close();
+  await clock.advance(5 * HOUR_MS);
+  expect(steps).toEqual([]);
+});
+
+test('pruning that fails is tried again in an hour, and close waits for the step under way', async () => {
+  const { accounts, clock, store } = await start();
+  let answers: ((rows: number) => void)[] = [];
+  let calls = 0;
+  store.pruneSessions = () => {
+    calls++;
+    if (calls === 1) return Promise.reject(new ChatError('store_unavailable'));
+    return new Promise((resolve) => answers.push(resolve));
+  };
+  await clock.advance(2 * 60 * 60_000);
+  await clock.advance(60 * 60_000);
+  expect(calls).toBe(2);
+  let closed = false;
+  const closing = accounts.close().then(() => (closed = true));
+  await settled();
+  expect(closed).toBe(false);
+  for (const answer of answers) answer(200);
+  answers = [];
+  await closing;
+  expect(calls).toBe(2);
 });
 
 test('five guesses at one account from one address, then a wait', async () => {

@@ -1,11 +1,13 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { Clock } from '@gapless/kit';
+import { SESSIONS_MAX } from '@gapless/protocol';
 import type { TokenSigner, VerifiedToken } from './auth.ts';
 import { ChatError } from './errors.ts';
 import type { UserRecord } from './model.ts';
 import { PasswordHasher } from './password.ts';
-import type { AccountStore } from './ports/store.ts';
-import { Revocations } from './revocations.ts';
+import type { AccountStore, SessionRecord } from './ports/store.ts';
+import { Revocations, type RevokedListener } from './revocations.ts';
+import { SessionPruner } from './session-pruner.ts';
 import { addressBlock, Throttle } from './throttle.ts';
 
 export interface AccountsDeps {
@@ -28,9 +30,10 @@ export interface SignedIn {
   readonly expiresIn: number;
 }
 
-/** The caller as the throttle knows it. */
+/** Who asks: `ip` for the throttle, `label` for the user to tell the sign-in by. */
 export interface Caller {
   readonly ip: string;
+  readonly label?: string;
 }
 
 export interface Accounts {
@@ -45,13 +48,21 @@ export interface Accounts {
    * Of a sid that the app's backend gave out nothing is stored: it is refused until the token expires or this process restarts.
    */
   logout(sid: string, tokenExpiresAt?: number): Promise<void>;
+  /** Where the token's user is signed in, last seen first. Empty for a token that is of no sign-in: an app's backend made it. */
+  sessions(token: VerifiedToken): Promise<SessionRecord[]>;
+  /** Ends one sign-in of the user, at once everywhere. @throws ChatError not_found, alike for another's and one that never was */
+  signOut(uid: string, sid: string): Promise<void>;
+  /** Ends every sign-in of the token's user but the token's own. */
+  signOutOthers(token: VerifiedToken): Promise<void>;
   /** The token's user, created if it was never seen. */
   me(token: VerifiedToken): Promise<UserRecord>;
   isRevoked(sid: string): boolean;
-  /** Told of each sign-in that ends before its tokens do. Returns a function that stops it. */
-  onRevoked(listener: (sid: string) => void): () => void;
+  /** Told of sign-ins that end before their tokens do, those that end together at once. Returns a function that stops it. */
+  onRevoked(listener: RevokedListener): () => void;
   /** Creates the token's user unless it exists. Cheap for users seen before. */
   ensureSeen(token: VerifiedToken): Promise<void>;
+  /** Stops what runs by itself. Safe to call twice. */
+  close(): Promise<void>;
 }
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -83,13 +94,16 @@ export async function createAccounts({ store, tokens, clock, accessTtlMs, regist
 
   const keepMs = Math.max(accessTtlMs, ACCESS_TTL_MAX_MS);
   const revocations = new Revocations({ keepMs });
-  for (const sid of await store.revokedSessions(clock.now() - keepMs)) revocations.add(sid, clock.now());
+  revocations.add(await store.revokedSessions(clock.now() - keepMs), clock.now());
+  const pruner = new SessionPruner({ store, clock });
 
-  async function signIn(uid: string, displayName: string): Promise<SignedIn> {
+  async function signIn(uid: string, displayName: string, { label = '' }: Caller): Promise<SignedIn> {
     const at = clock.now();
     const sid = randomBytes(16).toString('base64url');
     const refreshToken = newRefreshToken();
-    await store.createSession({ sid, uid, createdAt: at, expiresAt: at + REFRESH_TTL_MS, refreshHash: digest(refreshToken) });
+    const session = { sid, uid, label, createdAt: at, lastSeenAt: at, expiresAt: at + REFRESH_TTL_MS };
+    const surplus = await store.createSession({ ...session, refreshHash: digest(refreshToken), liveMax: SESSIONS_MAX });
+    revocations.add(surplus, at);
     return signedIn({ uid, sid, name: displayName, refreshToken });
   }
 
@@ -108,26 +122,27 @@ export async function createAccounts({ store, tokens, clock, accessTtlMs, regist
     store.ensureUser({ uid, at: clock.now(), ...(name === undefined ? {} : { displayName: name }) });
 
   return {
-    async register({ username, password, displayName = username }, { ip }) {
+    async register({ username, password, displayName = username }, caller) {
       if (registration === 'closed') throw new ChatError('forbidden', { say: 'Registration is closed.' });
-      if (rateLimits) registerPerIp.take(addressBlock(ip), clock.now());
+      if (rateLimits) registerPerIp.take(addressBlock(caller.ip), clock.now());
       const passwordHash = await hasher.hash(password);
       const made = await store.createAccount({ uid: username, displayName, passwordHash, at: clock.now() });
       if (!made) throw new ChatError('username_taken');
-      return signIn(username, displayName);
+      return signIn(username, displayName, caller);
     },
 
-    async login({ username, password }, { ip }) {
-      const guess = `${addressBlock(ip)} ${username.toLowerCase()}`;
+    async login({ username, password }, caller) {
+      const address = addressBlock(caller.ip);
+      const guess = `${address} ${username.toLowerCase()}`;
       if (rateLimits) {
-        loginPerIp.take(addressBlock(ip), clock.now());
+        loginPerIp.take(address, clock.now());
         loginPerUser.take(guess, clock.now());
       }
       const credentials = await store.credentials(username);
       const good = await hasher.verify(password, credentials?.passwordHash);
       if (credentials === undefined || !good) throw new ChatError('unauthorized', { say: 'Wrong user name or password.' });
       loginPerUser.forget(guess);
-      return signIn(credentials.uid, await displayNameOf(credentials.uid));
+      return signIn(credentials.uid, await displayNameOf(credentials.uid), caller);
     },
 
     async refresh(refreshToken) {
@@ -139,7 +154,7 @@ export async function createAccounts({ store, tokens, clock, accessTtlMs, regist
         at,
         expiresAt: at + REFRESH_TTL_MS,
       });
-      if (rotation.result === 'reused') revocations.add(rotation.session.sid, at);
+      if (rotation.result === 'reused') revocations.add([rotation.session.sid], at);
       if (rotation.result !== 'ok') throw new ChatError('unauthorized', { say: 'Sign in again.' });
       const { sid, uid } = rotation.session;
       // The old token is spent: failing now would make the client's next try look like reuse.
@@ -149,7 +164,21 @@ export async function createAccounts({ store, tokens, clock, accessTtlMs, regist
 
     async logout(sid, tokenExpiresAt) {
       await store.revokeSession(sid, clock.now());
-      revocations.add(sid, clock.now(), tokenExpiresAt);
+      revocations.add([sid], clock.now(), tokenExpiresAt);
+    },
+
+    async sessions({ uid, sid }) {
+      return sid === undefined ? [] : store.sessionsOf(uid, { at: clock.now(), limit: SESSIONS_MAX });
+    },
+
+    async signOut(uid, sid) {
+      if (!(await store.revokeSession(sid, clock.now(), uid))) throw new ChatError('not_found');
+      revocations.add([sid], clock.now());
+    },
+
+    async signOutOthers({ uid, sid }) {
+      const ended = await store.revokeSessionsOf(uid, { at: clock.now(), ...(sid === undefined ? {} : { except: sid }) });
+      revocations.add(ended, clock.now());
     },
 
     me: ensureUser,
@@ -162,6 +191,8 @@ export async function createAccounts({ store, tokens, clock, accessTtlMs, regist
       seen.add(token.uid);
       if (seen.size > SEEN_MAX) seen.delete(seen.values().next().value!);
     },
+
+    close: () => pruner.close(),
   };
 }
 

@@ -7,6 +7,7 @@ import { ChatError } from './errors.ts';
 import type { Store } from './ports/store.ts';
 import { PositionBuffer } from './positions.ts';
 import { createSend } from './send.ts';
+import type { SendLimits } from './send-limits.ts';
 import type { Writer } from './writer.ts';
 
 export interface ChatDeps {
@@ -15,6 +16,7 @@ export interface ChatDeps {
   writer: Pick<Writer, 'append'>;
   clock: Clock;
   bodyMaxBytes?: number;
+  limits?: SendLimits;
 }
 
 /** All use cases over one store. The writer's `onCommitted` must feed the directory. */

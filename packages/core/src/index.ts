@@ -11,5 +11,7 @@ export { type Log, silentLog } from './ports/log.ts';
 export type { Presence, PresenceState } from './ports/presence.ts';
 export * from './ports/store.ts';
 export * from './render.ts';
+export * from './replay.ts';
+export { SendLimits } from './send-limits.ts';
 export { addressBlock, Throttle, type ThrottleRule } from './throttle.ts';
 export { Writer, type WriterLimits, type WriterOptions } from './writer.ts';

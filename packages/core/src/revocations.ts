@@ -1,6 +1,9 @@
 /** Looking through all entries is not for every sign-out. */
 const SWEEP_MS = 60_000;
 
+/** Gets together what ended together: whoever looks through all connections does it once. */
+export type RevokedListener = (sids: ReadonlySet<string>) => void;
+
 /**
  * Sign-ins whose access tokens are still of age but no longer good.
  * An entry leaves when every token of its sign-in has expired, so the set is bounded by the sign-outs of that time.
@@ -8,7 +11,7 @@ const SWEEP_MS = 60_000;
 export class Revocations {
   /** sid to the time it may be forgotten. */
   readonly #until = new Map<string, number>();
-  readonly #listeners = new Set<(sid: string) => void>();
+  readonly #listeners = new Set<RevokedListener>();
   readonly #keepMs: number;
   #sweptAt = 0;
 
@@ -24,14 +27,16 @@ export class Revocations {
     return this.#until.has(sid);
   }
 
-  /** `untilMs`: when a token of this sign-in expires that may outlive our own. */
-  add(sid: string, nowMs: number, untilMs = 0): void {
+  /** `untilMs`: when a token of these sign-ins expires that may outlive our own. */
+  add(sids: readonly string[], nowMs: number, untilMs = 0): void {
+    if (sids.length === 0) return;
     this.#sweep(nowMs);
-    this.#until.set(sid, Math.max(this.#until.get(sid) ?? 0, nowMs + this.#keepMs, untilMs));
-    for (const listener of this.#listeners) listener(sid);
+    for (const sid of sids) this.#until.set(sid, Math.max(this.#until.get(sid) ?? 0, nowMs + this.#keepMs, untilMs));
+    const added = new Set(sids);
+    for (const listener of this.#listeners) listener(added);
   }
 
-  onAdded(listener: (sid: string) => void): () => void {
+  onAdded(listener: RevokedListener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }

@@ -5,6 +5,7 @@ import type { Actor, SendInput, SendResult } from './chat.ts';
 import type { Directory } from './directory.ts';
 import { ChatError } from './errors.ts';
 import type { SendCommand } from './ports/store.ts';
+import type { SendLimits } from './send-limits.ts';
 import type { Writer } from './writer.ts';
 
 export interface SendDeps {
@@ -12,10 +13,12 @@ export interface SendDeps {
   writer: Pick<Writer, 'append'>;
   clock: Clock;
   bodyMaxBytes?: number;
+  /** Absent: none. */
+  limits?: SendLimits;
 }
 
 /** The road of a message up to its commit: see docs/internals/road-of-a-message.md. */
-export function createSend({ directory, writer, clock, bodyMaxBytes = BODY_MAX_BYTES }: SendDeps) {
+export function createSend({ directory, writer, clock, limits, bodyMaxBytes = BODY_MAX_BYTES }: SendDeps) {
   return async (actor: Actor, input: SendInput): Promise<SendResult> => {
     if (input.kind === 'sys' && actor.role !== 'admin') throw new ChatError('forbidden', { say: 'kind: sys is for the backend.' });
     // Stores keep UTF-8: half a character would come back as another one, and two kinds would have one digest.
@@ -23,6 +26,7 @@ export function createSend({ directory, writer, clock, bodyMaxBytes = BODY_MAX_B
     // No `await` when cached: a member's sends reach the writer in the order they were read.
     const known = directory.peek(input.cid) ?? (await directory.load(input.cid));
     if (!known.members.has(actor.uid) || directory.isSuspended(input.cid, actor.uid)) throw new ChatError('not_participant');
+    limits?.take(actor, input.cid, clock.now());
     const outcome = await writer.append(toCommand(actor, input, clock.now(), bodyMaxBytes));
     if (!outcome.ok) throw new ChatError(outcome.code, outcome.say === undefined ? {} : { say: outcome.say });
     if (outcome.op !== 'send') throw new ChatError('internal');

@@ -5,9 +5,10 @@ import { ChatError } from './errors.ts';
 const KEYS_MAX = 20_000;
 
 export interface ThrottleRule {
-  /** Attempts at once, and again within `windowMs`. */
+  /** Attempts within `windowMs`, and at once unless `burst` says another number. */
   readonly attempts: number;
   readonly windowMs: number;
+  readonly burst?: number;
 }
 
 /** Token buckets by key, in bounded memory. */
@@ -27,13 +28,20 @@ export class Throttle {
 
   /** @throws ChatError rate_limited */
   take(key: string, nowMs: number): void {
-    const { attempts, windowMs } = this.#rule;
-    const bucket = this.#buckets.get(key) ?? new TokenBucket({ perSec: (attempts * 1000) / windowMs, burst: attempts }, nowMs);
-    this.#buckets.delete(key);
+    const retryAfterMs = this.wait(key, nowMs);
+    if (retryAfterMs > 0) throw new ChatError('rate_limited', { retryAfterMs });
+  }
+
+  /** Takes `cost` tokens and returns 0, or takes none and returns the milliseconds until they are there. */
+  wait(key: string, nowMs: number, cost = 1): number {
+    let bucket = this.#buckets.get(key);
+    if (bucket === undefined) {
+      const { attempts, windowMs, burst = attempts } = this.#rule;
+      bucket = new TokenBucket({ perSec: (attempts * 1000) / windowMs, burst }, nowMs);
+    } else this.#buckets.delete(key);
     this.#buckets.set(key, bucket);
     if (this.#buckets.size > this.#keysMax) this.#buckets.delete(this.#buckets.keys().next().value!);
-    const retryAfterMs = bucket.take(nowMs);
-    if (retryAfterMs > 0) throw new ChatError('rate_limited', { retryAfterMs });
+    return bucket.take(nowMs, cost);
   }
 
   /** The key starts anew. */

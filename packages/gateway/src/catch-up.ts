@@ -1,13 +1,12 @@
-import { ChatError, type ConversationReads, type Log, type LogEntry, renderMessage } from '@gapless/core';
+import { ChatError, type ConversationReads, type Log, type ReplayPage } from '@gapless/core';
 import type { Clock } from '@gapless/kit';
-import { Frame, joinFrames } from './frame.ts';
+import { packPage } from './frame.ts';
 import type { GatewayLimits } from './limits.ts';
 import type { GatewayMetrics } from './metrics.ts';
-import { renderEntry } from './render-entry.ts';
 import type { Session } from './session.ts';
 import type { Subscription } from './subscription.ts';
 
-export type CatchUpReads = Pick<ConversationReads, 'changes' | 'messages'>;
+export type CatchUpReads = Pick<ConversationReads, 'replay'>;
 
 export interface CatchUpOptions {
   reads: CatchUpReads;
@@ -61,28 +60,30 @@ export class CatchUp {
 
   /** Whether the position moved. */
   async #changes(subscription: Subscription): Promise<boolean> {
-    const rows = await this.#options.reads.changes(subscription.channel.cid, {
-      after: subscription.position,
-      limit: this.#rows(subscription),
+    const { cid } = subscription.channel;
+    const page = await this.#options.reads.replay(cid, { by: 'rev', after: subscription.position, limit: this.#rows(subscription) });
+    endAtRemoval(subscription, page);
+    const count = countOf(page, ({ revs }, i) => revs[i]! <= subscription.lastRev);
+    if (count === 0) return subscription.closed;
+    const wrote = this.#write(subscription, page, count, () => {
+      subscription.position = page.revs[count - 1]!;
     });
-    endAtRemoval(subscription, rows);
-    const allowed = rows.filter((row) => row.rev <= subscription.lastRev);
-    const last = allowed.at(-1);
-    if (last === undefined || !this.#write(subscription, allowed.map(renderEntry))) return subscription.closed;
-    subscription.position = last.rev;
-    return true;
+    return wrote || subscription.closed;
   }
 
   async #messages(subscription: Subscription): Promise<boolean> {
     const phase = subscription.since!;
-    const page = await this.#options.reads.messages(subscription.channel.cid, { after: phase.seq, limit: this.#rows(subscription) });
-    const items = page.filter((message) => message.seq <= phase.until && message.rev <= subscription.lastRev);
-    const frames = items.map((message) => new Frame(renderMessage(message, true)));
-    if (frames.length > 0 && !this.#write(subscription, frames)) return subscription.closed;
-    phase.seq = items.at(-1)?.seq ?? phase.until;
-    if (phase.seq < phase.until) return true;
-    subscription.position = phase.thenRev;
-    subscription.since = undefined;
+    const { cid } = subscription.channel;
+    const page = await this.#options.reads.replay(cid, { by: 'seq', after: phase.seq, limit: this.#rows(subscription) });
+    const count = countOf(page, ({ revs }, i) => phase.seq + 1 + i <= phase.until && revs[i]! <= subscription.lastRev);
+    const move = () => {
+      phase.seq = count === 0 ? phase.until : phase.seq + count;
+      if (phase.seq < phase.until) return;
+      subscription.position = phase.thenRev;
+      subscription.since = undefined;
+    };
+    if (count > 0) return this.#write(subscription, page, count, move) || subscription.closed;
+    move();
     return true;
   }
 
@@ -91,30 +92,40 @@ export class CatchUp {
   }
 
   #isFull({ transport }: Session): boolean {
-    const { enabled, highWaterBytes } = this.#options.limits.backpressure;
-    return enabled && transport.bufferedBytes >= highWaterBytes;
+    const { enabled, dropWhenUnwritable, highWaterBytes } = this.#options.limits.backpressure;
+    return enabled && dropWhenUnwritable && transport.bufferedBytes >= highWaterBytes;
   }
 
-  /** False when the connection filled up meanwhile, or ended: nothing was written. */
-  #write(subscription: Subscription, frames: Frame[]): boolean {
+  /**
+   * False when the connection filled up meanwhile, or ended: nothing was written. `move` sets the position, which the transport may tell
+   * of with the page.
+   */
+  #write(subscription: Subscription, page: ReplayPage, count: number, move: () => void): boolean {
     const { metrics, limits } = this.#options;
     const { session } = subscription;
     if (subscription.closed || session.closed || this.#isFull(session)) return false;
-    const bytes = joinFrames(frames, session.transport.encoding);
-    metrics.caughtUp(frames.length);
-    metrics.delivered(frames.length, bytes.length);
+    const bytes = packPage(page, count, session.transport.encoding);
+    metrics.caughtUp(count);
+    metrics.delivered(count, bytes.length);
+    move();
+    session.moved = true;
     session.transport.write(bytes);
-    const fitting = Math.floor((PAGE_BYTES * frames.length) / bytes.length);
+    const fitting = Math.floor((PAGE_BYTES * count) / bytes.length);
     subscription.pageRows = Math.max(1, Math.min(limits.catchUpRows, fitting));
     return true;
   }
 }
 
+/** How many rows from the first on are `allowed`. */
+function countOf(page: ReplayPage, allowed: (page: ReplayPage, i: number) => boolean): number {
+  let count = 0;
+  while (count < page.revs.length && allowed(page, count)) count++;
+  return count;
+}
+
 /** The store may be read before this process was told of the commit: a removal among the rows counts at once. */
-function endAtRemoval(subscription: Subscription, rows: readonly LogEntry[]): void {
+function endAtRemoval(subscription: Subscription, { removals }: ReplayPage): void {
   const uid = subscription.session.actor?.uid ?? '';
-  for (const row of rows) {
-    if (row.op !== 'change' || row.detail.op !== 'participants_removed' || row.rev <= subscription.grantedRev) continue;
-    if (row.detail.users.includes(uid)) subscription.lastRev = Math.min(subscription.lastRev, row.rev);
-  }
+  for (const { rev, users } of removals)
+    if (rev > subscription.grantedRev && users.includes(uid)) subscription.lastRev = Math.min(subscription.lastRev, rev);
 }

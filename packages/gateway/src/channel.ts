@@ -1,4 +1,5 @@
 import type { Frame } from './frame.ts';
+import type { Delivery } from './strategy.ts';
 import type { Subscription } from './subscription.ts';
 import { Tail, type TailLimits } from './tail.ts';
 
@@ -10,6 +11,12 @@ export class Channel {
   head = 0;
   /** Undefined until the first head is known, from the store or from a commit. */
   tail: Tail | undefined;
+  /** How it reaches connections that can pull; the others are always pushed. */
+  delivery: Delivery = 'push';
+  /** When that was decided last. */
+  decidedAt = Number.NEGATIVE_INFINITY;
+  /** A notice went out lately: the next one waits for its turn. */
+  noticed = false;
   readonly #limits: TailLimits;
 
   constructor(cid: string, limits: TailLimits) {

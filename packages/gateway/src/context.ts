@@ -7,6 +7,7 @@ import type { GatewayLimits } from './limits.ts';
 import type { GatewayMetrics } from './metrics.ts';
 import type { PresenceWatch } from './presence-watch.ts';
 import type { Session } from './session.ts';
+import type { Turns } from './turns.ts';
 import type { TypingBoard } from './typing-board.ts';
 
 export interface GatewayDeps {
@@ -22,8 +23,10 @@ export interface GatewayDeps {
   log: Log;
   metrics: GatewayMetrics;
   limits: GatewayLimits;
-  /** Token bucket of each connection; off for load tests. */
+  /** Token buckets of connections and addresses; off for load tests. */
   rateLimits: boolean;
+  /** One live connection per user: a newer one ends it. */
+  singleSession: { enabled: boolean };
 }
 
 /** What a handler works with. */
@@ -31,6 +34,10 @@ export interface Context extends GatewayDeps {
   hub: Hub;
   typing: TypingBoard;
   watch: PresenceWatch;
+  /** Joins that read the store. */
+  joins: Turns;
+  /** Ends the user's other sessions: `by` is newer. */
+  replace(uid: string, by: Session): void;
   /** Sends `error`, then closes. */
   refuse(session: Session, code: 'unauthorized' | 'token_expired', say?: string): void;
 }

@@ -126,7 +126,7 @@ test('leave ends it; a join anew starts from its own cursor', async () => {
 
 // A slow reader costs itself only: positions instead of queues.
 test('a connection that takes nothing gets nothing more, delays nobody, and loses nothing', async () => {
-  const backpressure = { enabled: true, highWaterBytes: 20_000, closeUnwritableAfterMs: -1 };
+  const backpressure = { ...GATEWAY_LIMITS.backpressure, lowWaterBytes: 0, highWaterBytes: 20_000, closeUnwritableAfterMs: -1 };
   const { connect, group, say, clock } = await startGateway({ limits: { backpressure } });
   const cid = await group('ada', 'bo', 'cy');
   const [quick, slow] = [await connect('bo'), await connect('cy')];
@@ -148,7 +148,7 @@ test('a connection that takes nothing gets nothing more, delays nobody, and lose
 });
 
 test('a connection without progress is closed 4409 and resumes where it was', async () => {
-  const backpressure = { enabled: true, highWaterBytes: 20_000, closeUnwritableAfterMs: 3_000 };
+  const backpressure = { ...GATEWAY_LIMITS.backpressure, lowWaterBytes: 0, highWaterBytes: 20_000, closeUnwritableAfterMs: 3_000 };
   const { connect, group, say, clock } = await startGateway({ limits: { backpressure } });
   const cid = await group('ada', 'bo');
   const slow = await connect('bo');
@@ -219,7 +219,7 @@ test('who was removed and added again while joining stays joined', async () => {
 });
 
 test('a sync of much history fills no more than the connection takes, one page at a time', async () => {
-  const backpressure = { enabled: true, highWaterBytes: 50_000, closeUnwritableAfterMs: -1 };
+  const backpressure = { ...GATEWAY_LIMITS.backpressure, lowWaterBytes: 0, highWaterBytes: 50_000, closeUnwritableAfterMs: -1 };
   const { connect, group, say, clock } = await startGateway({ limits: { backpressure } });
   const cids: string[] = [];
   for (let i = 0; i < 20; i++) {

@@ -50,9 +50,10 @@ export class Flusher {
 
   /** Replaces an unwritten frame of the same key. A droppable one is not kept for a connection that does not read. */
   merge(session: Session, key: string, frame: Frame, options: { droppable: boolean }): void {
-    if (session.closed || (options.droppable && session.blockedAt !== undefined)) return;
+    if (session.closed) return;
+    if (options.droppable && this.holdsBack(session)) return this.#options.metrics.ephemeralLost('dropped', 1);
     session.merged ??= new Map();
-    session.merged.delete(key);
+    if (session.merged.delete(key) && options.droppable) this.#options.metrics.ephemeralLost('merged', 1);
     session.merged.set(key, { frame, droppable: options.droppable });
     this.enqueue(session);
   }
@@ -67,10 +68,19 @@ export class Flusher {
     setImmediate(this.#run);
   }
 
-  /** The kernel took everything. */
+  /** Whether the session is not written to now. */
+  holdsBack({ blockedAt }: Session): boolean {
+    const { enabled, dropWhenUnwritable } = this.#options.limits.backpressure;
+    return blockedAt !== undefined && enabled && dropWhenUnwritable;
+  }
+
+  /** The kernel took bytes that had waited. A session that was not writable is, at the low water mark. */
   drained(session: Session): void {
+    const { lowWaterBytes } = this.#options.limits.backpressure;
     if (session.blockedAt === undefined) return;
+    if (this.holdsBack(session) && session.transport.bufferedBytes > lowWaterBytes) return;
     session.blockedAt = undefined;
+    this.#options.metrics.unblocked();
     session.transport.resumeReading();
     for (const { channel, behind, ending } of session.dirty) {
       if (behind > 0 && !ending) this.reply(session, Frame.of({ t: 'behind', cid: channel.cid, head: channel.head, by: behind }));
@@ -183,27 +193,38 @@ export class Flusher {
   }
 
   #next(subscription: Subscription, metrics: GatewayMetrics): Buffer {
-    const { position, lastRev } = subscription;
+    const { position, behind } = subscription;
     const tail = subscription.channel.tail!;
-    const bounds = { upTo: Math.min(tail.head, lastRev), maxBytes: this.#options.limits.runMaxBytes };
+    const bounds = { upTo: position + behind, maxBytes: this.#options.limits.runMaxBytes };
     const run = tail.run(position, subscription.session.transport.encoding, bounds);
     subscription.position = run.to;
+    subscription.session.moved = true;
     metrics.delivered(run.to - position, run.bytes.length);
     return run.bytes;
   }
 
-  /** Above the high water mark nothing more is written. Its conversations keep their positions; `behind` tells when it drains. */
+  /** From the high water mark down to the low one nothing more is written. Conversations keep their positions; `behind` tells when it ends. */
   #isBlocked(session: Session): boolean {
     const { backpressure } = this.#options.limits;
-    if (!backpressure.enabled || session.transport.bufferedBytes < backpressure.highWaterBytes) return false;
+    if (!backpressure.enabled) return false;
     if (session.blockedAt === undefined) {
+      if (session.transport.bufferedBytes < backpressure.highWaterBytes) return false;
       session.blockedAt = this.#options.clock.now();
       session.blockedBytes = session.transport.bufferedBytes;
-      session.transport.pauseReading();
       this.#options.metrics.blocked();
     }
-    if (session.merged !== undefined) for (const [key, { droppable }] of session.merged) if (droppable) session.merged.delete(key);
+    if (!backpressure.dropWhenUnwritable) return false;
+    // It does not hear answers: it need not be heard.
+    session.transport.pauseReading();
+    this.#dropEphemeral(session);
     return true;
+  }
+
+  #dropEphemeral({ merged }: Session): void {
+    if (merged === undefined) return;
+    let dropped = 0;
+    for (const [key, { droppable }] of merged) if (droppable && merged.delete(key)) dropped++;
+    if (dropped > 0) this.#options.metrics.ephemeralLost('dropped', dropped);
   }
 }
 

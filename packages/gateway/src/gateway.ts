@@ -10,6 +10,7 @@ import {
   type ErrorCode,
   FRAMES_BURST,
   FRAMES_PER_SEC,
+  JOINS_AT_ONCE,
   parseUpFrame,
   REFUSED_FRAMES_MAX,
   type Ref,
@@ -17,6 +18,7 @@ import {
   SYNC_PER_TOKEN,
   type UpFrame,
 } from '@gapless/protocol';
+import { addressFrames } from './admission.ts';
 import type { Authed, Context, GatewayDeps } from './context.ts';
 import { Frame } from './frame.ts';
 import { authenticate } from './handlers/auth.ts';
@@ -27,6 +29,7 @@ import { PresenceWatch } from './presence-watch.ts';
 import { publishReceipts } from './receipts.ts';
 import { Session, type Transport } from './session.ts';
 import { Strangers } from './strangers.ts';
+import { Turns } from './turns.ts';
 import { TypingBoard } from './typing-board.ts';
 import { SLOTS, Watchdog } from './watchdog.ts';
 
@@ -40,6 +43,7 @@ export class Gateway {
   #draining = false;
   #opened = 0;
   readonly #strangers = new Strangers();
+  readonly #addresses = addressFrames();
 
   constructor(deps: GatewayDeps) {
     this.hub = new Hub(deps);
@@ -47,7 +51,9 @@ export class Gateway {
       ...deps,
       hub: this.hub,
       typing: new TypingBoard(this.hub, deps.clock),
+      joins: new Turns(JOINS_AT_ONCE, (count) => deps.metrics.joinsWaiting(count)),
       watch: new PresenceWatch({ ...deps, hub: this.hub }),
+      replace: (uid, by) => this.#replace(uid, by),
       refuse: (session, code, say) => this.#refuse(session, code, say),
     };
     this.#notices = new Notices({ ...deps, hub: this.hub, everyMs: deps.limits.noticeMs });
@@ -110,8 +116,11 @@ export class Gateway {
       .then(() => this.#run(session, { t: 'auth' }, () => authenticate(this.#context, session, jwt, device)))
       .then(() => {
         if (session.authenticating === done) session.authenticating = undefined;
-        if (session.actor !== undefined) this.#known(session);
-        else session.authFailed = true;
+        if (session.actor === undefined) session.authFailed = true;
+        else this.#known(session);
+        if (session.actor === undefined || session.closed) return;
+        session.onReady?.();
+        session.onReady = undefined;
       });
     session.authenticating = done;
     return done;
@@ -128,7 +137,15 @@ export class Gateway {
     };
     this.hub.flusher.reply(session, Frame.of(frame));
     // An error is critical: where it cannot be written, the connection says it by ending.
-    if (session.blockedAt !== undefined) this.close(session, 'slow_consumer');
+    if (this.hub.flusher.holdsBack(session)) this.closeSlow(session, this.#context.clock.now() - session.blockedAt!);
+  }
+
+  /** Ends a connection that does not take what is written to it; its client resumes where it was. */
+  closeSlow(session: Session, durationMs: number): void {
+    const { uid } = session.actor ?? {};
+    this.#context.log.warn({ uid, conn: session.conn, durationMs, bufferedBytes: session.transport.bufferedBytes }, 'slow consumer closed');
+    this.close(session, 'slow_consumer');
+    session.transport.terminate();
   }
 
   /** Ends a session: what is waiting for it alone is written first. */
@@ -146,18 +163,24 @@ export class Gateway {
     this.#forget(session);
   }
 
-  /** The kernel took everything that was written to the session. */
+  /** The kernel took bytes of the session that had waited. */
   drained(session: Session): void {
     this.hub.flusher.drained(session);
   }
 
   /** Signs out live connections: `kick`, then 4403. */
   kick(matches: (session: Session) => boolean, msg: string): void {
-    for (const session of this.sessions) {
-      if (!matches(session)) continue;
-      this.hub.flusher.reply(session, Frame.of({ t: 'kick', code: 'signed_out', msg }));
-      this.close(session, 'signed_out');
-    }
+    for (const session of this.sessions) if (matches(session)) this.#kick(session, 'signed_out', msg);
+  }
+
+  #kick(session: Session, code: string, msg: string): void {
+    this.hub.flusher.reply(session, Frame.of({ t: 'kick', code, msg }));
+    this.close(session, 'signed_out');
+  }
+
+  #replace(uid: string, by: Session): void {
+    for (const session of [...(this.hub.sessionsOf(uid) ?? [])])
+      if (session !== by) this.#kick(session, 'replaced', 'You connected from elsewhere.');
   }
 
   /** Asks every client to reconnect, spread over `spreadMs`, and closes each when its time has come. Resolves when all are gone. */
@@ -214,9 +237,9 @@ export class Gateway {
     }
   }
 
-  /** Takes a token from the connection's bucket; a client that goes on regardless is closed. */
+  /** Takes a token from the buckets of the connection and of its address; a client that goes on regardless is closed. */
   #admit(session: Session, value: unknown): boolean {
-    const retryAfterMs = session.bucket?.take(this.#context.clock.now(), costOf(value)) ?? 0;
+    const retryAfterMs = session.bucket === undefined ? 0 : this.#waitOf(session, session.bucket, costOf(value));
     if (retryAfterMs === 0) {
       session.refused = 0;
       return true;
@@ -226,6 +249,14 @@ export class Gateway {
     this.error(session, 'rate_limited', { retryAfterMs, ...ref });
     if (++session.refused > REFUSED_FRAMES_MAX) this.close(session, 'too_many');
     return false;
+  }
+
+  #waitOf(session: Session, bucket: TokenBucket, cost: number): number {
+    const now = this.#context.clock.now();
+    const own = bucket.take(now, cost);
+    const wait = own === 0 ? this.#addresses.wait(session.block, now, cost) : own;
+    if (wait > 0) this.#context.metrics.limited(own > 0 ? 'connection' : 'address');
+    return wait;
   }
 
   #unknownType(session: Session, msg: string, ref?: Ref): void {
@@ -250,6 +281,7 @@ export class Gateway {
   #forget(session: Session): void {
     if (session.closed) return;
     session.closed = true;
+    if (session.blockedAt !== undefined) this.#context.metrics.unblocked();
     this.sessions.delete(session);
     this.#known(session);
     if (session.watching !== undefined) this.#context.watch.unwatch(session, session.watching);

@@ -117,7 +117,7 @@ function unpack(bytes: Buffer): (DownFrame | DownFrame[])[] {
   return found;
 }
 
-export async function startGateway(options: { limits?: Partial<GatewayLimits>; rateLimits?: boolean } = {}) {
+export async function startGateway(options: { limits?: Partial<GatewayLimits>; rateLimits?: boolean; singleSession?: boolean } = {}) {
   const clock = new FakeClock();
   const store = openMemoryStore();
   const directory = new Directory(store);
@@ -151,6 +151,7 @@ export async function startGateway(options: { limits?: Partial<GatewayLimits>; r
     metrics: noMetrics,
     limits: { ...GATEWAY_LIMITS, ...options.limits },
     rateLimits: options.rateLimits ?? false,
+    singleSession: { enabled: options.singleSession ?? false },
   });
 
   const admin: Actor = { uid: 'backend', role: 'admin' };

@@ -1,11 +1,12 @@
-import type { Committed, Log } from '@gapless/core';
+import { type Committed, type Directory, type Log, type LogEntry, renderEntry } from '@gapless/core';
 import type { Clock } from '@gapless/kit';
 import { CatchUp, type CatchUpReads } from './catch-up.ts';
 import { Channel } from './channel.ts';
 import { Flusher } from './flusher.ts';
+import { Frame } from './frame.ts';
+import { keepMsOf, LargeConversations } from './large-conversations.ts';
 import type { GatewayLimits } from './limits.ts';
 import type { GatewayMetrics } from './metrics.ts';
-import { renderEntry } from './render-entry.ts';
 import type { Session } from './session.ts';
 import { Subscription } from './subscription.ts';
 
@@ -15,6 +16,7 @@ export interface HubOptions {
   log: Log;
   limits: GatewayLimits;
   metrics: GatewayMetrics;
+  directory: Pick<Directory, 'peek'>;
 }
 
 /**
@@ -28,12 +30,19 @@ export class Hub {
   readonly #channels = new Map<string, Channel>();
   readonly #users = new Map<string, Set<Session>>();
   readonly flusher: Flusher;
+  readonly large: LargeConversations;
   readonly #stopSweep: () => void;
 
   constructor(options: HubOptions) {
     this.#options = options;
     const catchUp = new CatchUp(options, (subscription) => this.flusher.pageDone(subscription));
     this.flusher = new Flusher({ ...options, catchUp, onEnded: (subscription) => this.unsubscribe(subscription) });
+    this.large = new LargeConversations({
+      ...options,
+      flusher: this.flusher,
+      membersOf: (cid) => options.directory.peek(cid)?.members.size,
+      mark: (subscription) => this.flusher.mark(subscription),
+    });
     this.#stopSweep = options.clock.every(1_000, () => this.#sweep());
   }
 
@@ -73,6 +82,7 @@ export class Hub {
     let channel = this.#channels.get(cid);
     if (channel === undefined) this.#channels.set(cid, (channel = new Channel(cid, this.#options.limits.tail)));
     const subscription = new Subscription(session, channel);
+    subscription.former = former?.joined ? former : former?.former;
     channel.subscriptions.add(subscription);
     session.subscriptions.set(cid, subscription);
     return subscription;
@@ -100,18 +110,31 @@ export class Hub {
       if (channel === undefined || entry.rev === 0) continue;
       if (entry.op === 'message') channel.head = Math.max(channel.head, entry.message.seq);
       else if (entry.detail.op === 'participants_removed') endFor(channel, entry.detail.users, entry.rev);
-      channel.publish(entry.rev, renderEntry(entry), now);
+      channel.publish(entry.rev, new Frame(renderEntry(entry)), now);
+      this.large.review(channel);
+      if (channel.delivery !== 'push') this.#pullForAuthor(channel, entry);
       this.#markAll(channel);
     }
   }
 
+  /** To all who are pushed; the others hear that there is something. */
   #markAll(channel: Channel): void {
-    for (const subscription of channel.subscriptions) this.flusher.mark(subscription);
+    for (const subscription of channel.subscriptions) if (subscription.behind > 0 || !subscription.pulls) this.flusher.mark(subscription);
+    this.large.news(channel);
+  }
+
+  /** The sender's own devices show a message at once, however large the conversation. */
+  #pullForAuthor(channel: Channel, entry: LogEntry): void {
+    const author = entry.op === 'message' ? entry.message.from : entry.by;
+    for (const session of this.#users.get(author) ?? []) {
+      const subscription = session.subscriptions.get(channel.cid);
+      if (subscription !== undefined) subscription.pulledTo = entry.rev;
+    }
   }
 
   #sweep(): void {
     const now = this.#options.clock.now();
-    for (const channel of this.#channels.values()) channel.tail?.sweep(now);
+    for (const channel of this.#channels.values()) channel.tail?.sweep(now, keepMsOf(channel));
   }
 }
 
@@ -120,6 +143,6 @@ function endFor(channel: Channel, users: readonly string[], rev: number): void {
   const removed = new Set(users);
   for (const subscription of channel.subscriptions) {
     if (rev > subscription.grantedRev && removed.has(subscription.session.actor?.uid ?? ''))
-      subscription.lastRev = Math.min(subscription.lastRev, rev);
+      subscription.lastRev = subscription.pulledTo = Math.min(subscription.lastRev, rev);
   }
 }

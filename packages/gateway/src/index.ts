@@ -1,12 +1,15 @@
+export { Admission, type AdmissionOptions, type Admitted } from './admission.ts';
 export type { GatewayDeps } from './context.ts';
 export { Gateway } from './gateway.ts';
 export { FEATURES } from './handlers/auth.ts';
 export { type Backpressure, GATEWAY_LIMITS, type GatewayLimits } from './limits.ts';
-export { type GatewayMetrics, noMetrics } from './metrics.ts';
+export { type Bucket, type GatewayMetrics, noMetrics } from './metrics.ts';
 export type { RoomMetrics } from './rooms/metrics.ts';
 export { openPolicy, type RoomPolicy } from './rooms/policy.ts';
 export { Rooms, type RoomsDeps } from './rooms/rooms.ts';
 export type { OverflowPolicy } from './rooms/send-queue.ts';
 export { roomsEndpoint } from './rooms/socket.ts';
+export { type EventStream, SseEndpoint, type SseOptions } from './sse/endpoint.ts';
+export type { Delivery, StrategyRules } from './strategy.ts';
 export { type Endpoint, serveWebSockets, type Upgrade, type WebSocketOptions } from './upgrade.ts';
 export { chatEndpoint } from './ws.ts';

@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http';
-import type { Socket } from 'node:net';
 import { FRAGMENTS_MAX, FRAME_MAX_BYTES } from '@gapless/protocol';
 import { type RawData, type ServerOptions, WebSocket, WebSocketServer } from 'ws';
-import { PING } from './frame.ts';
+import { PING, pong } from './frame.ts';
+import { SocketWriter } from './socket-writer.ts';
 import type { Upgrade } from './upgrade.ts';
 
 /** How long a peer may take to answer a close before the socket is torn down. */
@@ -16,31 +16,40 @@ const BUFFERED_CHUNKS_MAX = 256;
  * socket as they come from us. Listeners are shared functions, so that an idle connection holds no closures.
  */
 export abstract class LiveSocket extends WebSocket {
-  protected raw!: Socket;
+  #writer!: SocketWriter;
 
   protected attach(request: IncomingMessage): void {
-    this.raw = request.socket;
-    this.on('message', onMessage).on('pong', onSign).on('ping', onSign).on('error', onError).on('close', onClose);
-    this.raw.on('drain', onDrain.bind(this));
+    this.#writer = new SocketWriter(request.socket, onTaken.bind(this));
+    this.on('message', onMessage).on('pong', onSign).on('ping', onPing).on('error', onError).on('close', onClose);
   }
 
   abstract receive(data: Buffer, binary: boolean): void;
   /** A sign of life that is no frame. */
   abstract seen(): void;
   abstract ended(): void;
-  /** The kernel took everything. */
+  /** The kernel took bytes that had waited. */
   abstract drained(): void;
 
   get bufferedBytes(): number {
-    return this.raw.writableLength;
+    return this.#writer.unsentBytes;
   }
 
   write(bytes: Buffer): void {
-    if (this.readyState === WebSocket.OPEN) this.raw.write(bytes);
+    if (this.readyState === WebSocket.OPEN) this.#writer.write(bytes);
   }
 
   override ping(): void {
     this.write(PING);
+  }
+
+  /** The library writes its close frame to the socket itself, also when the peer's asks for it: never into the middle of one of ours. */
+  override close(code?: number, reason?: string | Buffer): void {
+    this.#writer.handOver();
+    super.close(code, reason);
+  }
+
+  pauseReading(): void {
+    this.pause();
   }
 
   resumeReading(): void {
@@ -58,6 +67,8 @@ export function acceptAs<T extends typeof WebSocket>(
     clientTracking: false,
     // Each context would cost 100 KB and more; text this short gains little.
     perMessageDeflate: false,
+    // Pongs go through our writer, behind what waits.
+    autoPong: false,
     maxPayload: FRAME_MAX_BYTES,
     maxFragments: FRAGMENTS_MAX,
     maxBufferedChunks: BUFFERED_CHUNKS_MAX,
@@ -77,6 +88,11 @@ function onSign(this: WebSocket): void {
   (this as LiveSocket).seen();
 }
 
+function onPing(this: WebSocket, data: Buffer): void {
+  (this as LiveSocket).seen();
+  (this as LiveSocket).write(pong(data));
+}
+
 /** The library closes with the right code (1002, 1007, 1009); there is nothing to add. */
 function onError(): void {}
 
@@ -84,6 +100,6 @@ function onClose(this: WebSocket): void {
   (this as LiveSocket).ended();
 }
 
-function onDrain(this: LiveSocket): void {
+function onTaken(this: LiveSocket): void {
   this.drained();
 }

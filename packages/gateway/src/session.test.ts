@@ -11,6 +11,7 @@ import {
 } from '@gapless/protocol';
 import { describe, expect, test } from 'vitest';
 import { startGateway } from './harness.test-util.ts';
+import { GATEWAY_LIMITS } from './limits.ts';
 
 // Goal: what a session may do and what ends it. Method: frames in, frames and close codes out, time driven by hand.
 
@@ -179,7 +180,7 @@ describe('frames that are refused', () => {
 
 describe('heartbeat and end', () => {
   test('a slow connection that does take bytes is not called silent', async () => {
-    const backpressure = { enabled: true, highWaterBytes: 20_000, closeUnwritableAfterMs: 3_000 };
+    const backpressure = { ...GATEWAY_LIMITS.backpressure, lowWaterBytes: 0, highWaterBytes: 20_000, closeUnwritableAfterMs: 3_000 };
     const { connect, group, say, clock } = await startGateway({ limits: { backpressure } });
     const cid = await group('ada', 'bo');
     const slow = await connect('bo');

@@ -1,4 +1,4 @@
-import type { Actor, VerifiedToken } from '@gapless/core';
+import { type Actor, addressBlock, type VerifiedToken } from '@gapless/core';
 import type { TokenBucket } from '@gapless/kit';
 import type { Encoding, Frame } from './frame.ts';
 import type { Subscription } from './subscription.ts';
@@ -6,6 +6,8 @@ import type { Subscription } from './subscription.ts';
 /** The raw way to a client, as a session uses it. */
 export interface Transport {
   readonly encoding: Encoding;
+  /** What its client is told as `conn`, where that is a secret between the two: logs and other users know the session's own. */
+  readonly secretConn?: string;
   /** Bytes written and not yet taken by the kernel. */
   readonly bufferedBytes: number;
   /** One call is one write to the kernel; the bytes are shared with other connections. */
@@ -38,11 +40,15 @@ export class Session {
   authenticating: Promise<void> | undefined;
   /** The last `auth` failed for the server's reasons; the client's own end the session. */
   authFailed = false;
+  /** What its address is counted under. */
+  readonly block: string;
   /** Address that it is counted under while it did not authenticate. */
   stranger: string | undefined;
   device = '';
   /** Whether the client named it: only then it will come back under this name. */
   deviceNamed = false;
+  /** The client pulls large conversations when it is told of news. */
+  pulls = false;
   readonly subscriptions = new Map<string, Subscription>();
   watching: Set<string> | undefined;
   /** Absent where rate limits are off. */
@@ -65,6 +71,10 @@ export class Session {
   dirty: Subscription[] = [];
   /** A page from the store is on its way to it. */
   paging = false;
+  /** A position or what is joined changed, and the transport did not tell so yet. */
+  moved = false;
+  /** Done once, when it authenticated, before frames that wait for that. */
+  onReady: (() => void) | undefined;
   /** Joins, syncs and leaves under way: they take effect in their order. */
   joining: Promise<void> | undefined;
   /** Which second of the heartbeat it is pinged in. */
@@ -76,6 +86,7 @@ export class Session {
     this.conn = options.conn;
     this.transport = options.transport;
     this.ip = options.ip;
+    this.block = addressBlock(options.ip);
     this.slot = options.slot;
     this.openedAt = options.now;
     this.lastSeenAt = options.now;

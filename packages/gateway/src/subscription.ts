@@ -28,6 +28,10 @@ export class Subscription {
   /** `joined` was written. */
   joined = false;
   closed = false;
+  /** What it takes the place of, until `joined` is written. */
+  former: Subscription | undefined;
+  /** Where its conversation is pulled: the head when it last asked. */
+  pulledTo = 0;
 
   constructor(session: Session, channel: Channel) {
     this.session = session;
@@ -39,8 +43,14 @@ export class Subscription {
     return this.lastRev !== Number.POSITIVE_INFINITY;
   }
 
+  /** Whether it gets something only when it asks. */
+  get pulls(): boolean {
+    return this.session.pulls && this.channel.delivery !== 'push';
+  }
+
   /** How many revs are still to come. */
   get behind(): number {
-    return Math.max(0, Math.min(this.channel.tail?.head ?? 0, this.lastRev) - this.position);
+    const upTo = this.pulls ? this.pulledTo : Number.POSITIVE_INFINITY;
+    return Math.max(0, Math.min(this.channel.tail?.head ?? 0, this.lastRev, upTo) - this.position);
   }
 }

@@ -81,10 +81,10 @@ export class Tail {
     return run;
   }
 
-  /** Lets go what is older than the limit. */
-  sweep(now: number): void {
+  /** Lets go what is older than the limit, or than `keepMs` if that is longer. */
+  sweep(now: number, keepMs = 0): void {
     this.#cached = [];
-    const oldest = now - this.#limits.maxAgeMs;
+    const oldest = now - Math.max(this.#limits.maxAgeMs, keepMs);
     let drop = 0;
     while (drop < this.#entries.length && this.#entries[drop]!.at < oldest) this.#bytes -= this.#entries[drop++]!.frame.text.length;
     this.#drop(drop);

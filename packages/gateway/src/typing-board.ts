@@ -1,20 +1,38 @@
-import type { Clock } from '@gapless/kit';
+import { type Clock, TokenBucket } from '@gapless/kit';
 import { TYPING_TTL_MS } from '@gapless/protocol';
 import { Frame } from './frame.ts';
 import type { Hub } from './hub.ts';
 
-/** Who types where. Never stored; ends by itself, and with a message of the one who typed. */
+/** Tellings of one person in one conversation: what comes faster is merged, the last state is never left out. */
+const TELLINGS = { perSec: 2, burst: 4 };
+const TURN_MS = 500;
+
+/** `on` again is told again so often: it must not die by itself with who listens, and more says nothing new. */
+const RETELL_MS = 2_000;
+
+interface Typist {
+  readonly cid: string;
+  readonly uid: string;
+  on: boolean;
+  /** When it ends by itself. */
+  until: number;
+  /** What was told last, and when. */
+  told: boolean;
+  toldAt: number;
+  readonly bucket: TokenBucket;
+}
+
+/** Who types where. Never stored; ends by itself, and with a message of the one who typed. A flood of it costs listeners two frames a second. */
 export class TypingBoard {
   readonly #hub: Hub;
   readonly #clock: Clock;
-  /** `cid uid` to when it ends. In order of ending: each refresh goes to the end of the line. */
-  readonly #until = new Map<string, { cid: string; uid: string; at: number }>();
+  readonly #typists = new Map<string, Typist>();
   readonly #stop: () => void;
 
   constructor(hub: Hub, clock: Clock) {
     this.#hub = hub;
     this.#clock = clock;
-    this.#stop = clock.every(500, () => this.#expire());
+    this.#stop = clock.every(TURN_MS, () => this.#turn());
   }
 
   close(): void {
@@ -23,23 +41,39 @@ export class TypingBoard {
 
   set(cid: string, uid: string, on: boolean): void {
     const key = `${cid} ${uid}`;
-    const was = this.#until.delete(key);
-    if (on) this.#until.set(key, { cid, uid, at: this.#clock.now() + TYPING_TTL_MS });
-    if (on || was) this.#tell(cid, uid, on);
+    const now = this.#clock.now();
+    let typist = this.#typists.get(key);
+    if (typist === undefined) {
+      if (!on) return;
+      typist = { cid, uid, on, until: 0, told: false, toldAt: Number.NEGATIVE_INFINITY, bucket: new TokenBucket(TELLINGS, now) };
+      this.#typists.set(key, typist);
+    }
+    typist.on = on;
+    if (on) typist.until = now + TYPING_TTL_MS;
+    if (on !== typist.told || (on && now - typist.toldAt >= RETELL_MS)) this.#tellInBounds(typist, now);
   }
 
-  #expire(): void {
+  #turn(): void {
     const now = this.#clock.now();
-    for (const [key, { cid, uid, at }] of this.#until) {
-      if (at > now) return;
-      this.#until.delete(key);
-      this.#tell(cid, uid, false);
+    for (const [key, typist] of this.#typists) {
+      if (typist.until <= now) typist.on = false;
+      if (typist.on !== typist.told) this.#tellInBounds(typist, now);
+      // Kept for a moment: on and off in turns is no way around the limit.
+      if (!typist.on && !typist.told && now - typist.toldAt >= RETELL_MS) this.#typists.delete(key);
     }
   }
 
-  #tell(cid: string, uid: string, on: boolean): void {
+  #tellInBounds(typist: Typist, now: number): void {
+    if (typist.bucket.take(now) === 0) this.#tell(typist, now);
+  }
+
+  #tell(typist: Typist, now: number): void {
+    const { cid, uid, on } = typist;
+    typist.told = on;
+    typist.toldAt = now;
     const channel = this.#hub.channel(cid);
-    if (channel === undefined) return;
+    // Where not even messages are pushed, nobody is told who types.
+    if (channel === undefined || channel.delivery !== 'push') return;
     const frame = Frame.of({ t: 'typing', cid, from: uid, on });
     for (const { session, joined, ending } of channel.subscriptions) {
       if (session.actor?.uid !== uid && joined && !ending)

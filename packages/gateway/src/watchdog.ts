@@ -76,8 +76,10 @@ export class Watchdog {
 
   /** Nothing was taken since the last look: after the limit the connection is closed; its client resumes where it was. */
   #checkProgress(session: Session, now: number): void {
+    if (session.blockedAt === undefined) return;
     const { enabled, closeUnwritableAfterMs } = this.#options.limits.backpressure;
-    if (session.blockedAt === undefined || !enabled) return;
+    // Switched off meanwhile: what waits goes out.
+    if (!enabled) return this.#gateway.drained(session);
     const { bufferedBytes } = session.transport;
     if (bufferedBytes < (session.blockedBytes ?? Number.POSITIVE_INFINITY)) {
       session.blockedBytes = bufferedBytes;
@@ -85,10 +87,7 @@ export class Watchdog {
       // Its pongs wait unread until it drained; that it takes bytes is a sign of life.
       session.lastSeenAt = now;
     } else if (closeUnwritableAfterMs >= 0 && now - session.blockedAt >= closeUnwritableAfterMs) {
-      const fields = { uid: session.actor?.uid, conn: session.conn, durationMs: now - session.blockedAt, bufferedBytes };
-      this.#options.log.warn(fields, 'slow consumer closed');
-      this.#gateway.close(session, 'slow_consumer');
-      session.transport.terminate();
+      this.#gateway.closeSlow(session, now - session.blockedAt);
     }
   }
 }

@@ -38,6 +38,7 @@ class ChatSocket extends LiveSocket implements Transport {
       this.encoding = ENCODING.msgpack;
     } else if (searchParams.get('batch') === '1') this.encoding = ENCODING.jsonBatch;
     this.#session = gateway.open(this, upgrade.ip);
+    this.#session.pulls = searchParams.get('pull') === '1';
     const token = tokenOf(upgrade);
     if (token !== null) void gateway.authenticate(this.#session, token, searchParams.get('device')?.slice(0, 64) || undefined);
   }
@@ -57,12 +58,6 @@ class ChatSocket extends LiveSocket implements Transport {
 
   drained(): void {
     this.#gateway.drained(this.#session);
-  }
-
-  /** The socket tells of a drain only above its own mark, which may be the higher one: an empty write comes through behind all the rest. */
-  pauseReading(): void {
-    this.pause();
-    if (!this.raw.writableNeedDrain) this.raw.write(NOTHING, () => this.drained());
   }
 }
 

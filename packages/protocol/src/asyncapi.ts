@@ -19,7 +19,7 @@ export function asyncApiDocument(): object {
     channels: {
       live: {
         address: '/ws',
-        description: `Subprotocols: ${CODECS.map((codec) => codec.subprotocol).join(', ')}.`,
+        description: `Subprotocols: ${CODECS.map((codec) => codec.subprotocol).join(', ')}. \`GET /sse\` and \`POST /sse/{conn}/frames\` carry the same frames over plain HTTP: they stand in /openapi.json.`,
         bindings: {
           ws: {
             method: 'GET',

@@ -1,7 +1,14 @@
 import Type, { type Static } from 'typebox';
 import { messageFields } from './down.ts';
 import { Cid, ConversationKind, Count, Instant, Mid, opt, Role, Seq, Stage, UserId } from './fields.ts';
-import { PAGE_MAX, PARTICIPANTS_PER_CALL_MAX, PASSWORD_MAX_CHARS, PASSWORD_MIN_CHARS, TITLE_MAX_CHARS } from './limits.ts';
+import {
+  DEVICE_NAME_MAX_CHARS,
+  PAGE_MAX,
+  PARTICIPANTS_PER_CALL_MAX,
+  PASSWORD_MAX_CHARS,
+  PASSWORD_MIN_CHARS,
+  TITLE_MAX_CHARS,
+} from './limits.ts';
 import { sendFields } from './up.ts';
 
 // Bodies of the HTTP API: PROTOCOL, section 6.
@@ -13,10 +20,19 @@ const DisplayName = Type.String({ minLength: 1, maxLength: 100 });
 const Title = Type.String({ maxLength: TITLE_MAX_CHARS });
 const Users = Type.Array(UserId, { maxItems: PARTICIPANTS_PER_CALL_MAX });
 
-export const RegisterRequest = Type.Object({ username: Username, password: Password, displayName: opt(DisplayName) });
+/** What its user calls the device, in the list of sign-ins; a short form of the User-Agent when absent. */
+const Device = Type.String({ minLength: 1, maxLength: DEVICE_NAME_MAX_CHARS });
+
+export const RegisterRequest = Type.Object({
+  username: Username,
+  password: Password,
+  displayName: opt(DisplayName),
+  device: opt(Device),
+});
 export const LoginRequest = Type.Object({
   username: Type.String({ minLength: 1, maxLength: 64 }),
   password: Type.String({ minLength: 1, maxLength: PASSWORD_MAX_CHARS }),
+  device: opt(Device),
 });
 export const RefreshRequest = Type.Object({ refreshToken: Type.String({ minLength: 1, maxLength: 256 }) });
 /** `expiresIn` is the access token's life in seconds. */
@@ -26,6 +42,19 @@ export const Me = Type.Object({
   displayName: Type.String(),
   role: Type.Union([Type.Literal('user'), Type.Literal('admin')]),
 });
+
+/** One sign-in. `lastSeenAt` moves when its tokens are refreshed; `current`: the one that asks. */
+export const Session = Type.Object({
+  sid: Type.String(),
+  /** Empty where nothing is known of the device. */
+  label: Type.String(),
+  createdAt: Instant,
+  lastSeenAt: Instant,
+  expiresAt: Instant,
+  current: Type.Boolean(),
+});
+/** Last seen first; all that there are. */
+export const SessionList = Type.Object({ items: Type.Array(Session) });
 
 export const Participant = Type.Object({ userId: UserId, displayName: Type.String(), role: Role, joinedAt: Instant, lastRead: Count });
 export const Message = Type.Object(messageFields);
@@ -96,6 +125,8 @@ export const Problem = Type.Object({
 
 export type Tokens = Static<typeof Tokens>;
 export type Me = Static<typeof Me>;
+export type Session = Static<typeof Session>;
+export type SessionList = Static<typeof SessionList>;
 export type Participant = Static<typeof Participant>;
 export type Message = Static<typeof Message>;
 export type Conversation = Static<typeof Conversation>;

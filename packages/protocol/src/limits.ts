@@ -28,6 +28,28 @@ export const FRAMES_BURST = 120;
 /** Refused frames within one burst before the connection is closed 4429: a client that ignores `retryAfterMs`. */
 export const REFUSED_FRAMES_MAX = 120;
 
+/** Sends of one user, over all devices and HTTP, per second, and the burst above it: outboxes of two devices that were filled offline. */
+export const USER_SENDS_PER_SEC = 60;
+export const USER_SENDS_BURST = 240;
+
+/** Sends into one conversation: more than anyone can read, and what it may cost those who share its server. */
+export const CONVERSATION_SENDS_PER_SEC = 200;
+export const CONVERSATION_SENDS_BURST = 1_000;
+
+/** Frames of one address (IPv6: /64) per second: an office of some hundred people behind one address. */
+export const ADDRESS_FRAMES_PER_SEC = 1_000;
+export const ADDRESS_FRAMES_BURST = 5_000;
+
+/** New connections of one address per second, and at once: that office after its network came back. */
+export const ADDRESS_CONNECTS_PER_SEC = 20;
+export const ADDRESS_CONNECTS_BURST = 500;
+
+/** New connections that wait for their turn; who comes beyond is answered 503. At some thousand a second this is the patience of a client. */
+export const CONNECTS_WAITING_MAX = 20_000;
+
+/** Joins and syncs that read the store at a time; the others wait in their order, so that live traffic keeps its share. */
+export const JOINS_AT_ONCE = 32;
+
 /** Conversations of one connection; each costs a subscription of some hundred bytes. */
 export const JOINS_MAX = 10_000;
 
@@ -79,6 +101,12 @@ export const PARTICIPANTS_PER_CALL_MAX = 1_000;
 
 /** Above this many participants, receipts of others are not fanned out: n readers times n listeners. */
 export const RECEIPTS_MAX_PARTICIPANTS = 100;
+
+/** Sign-ins of one user at a time: more than anyone has devices. One more ends the one not used for longest, so that a list holds them all. */
+export const SESSIONS_MAX = 100;
+
+/** The name that a client gives its device at sign-in. */
+export const DEVICE_NAME_MAX_CHARS = 64;
 
 export const ID_MAX_CHARS = 64;
 export const KIND_MAX_CHARS = 32;

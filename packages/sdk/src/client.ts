@@ -1,6 +1,6 @@
 import type { DownFrame, DownFrameOf } from '@gapless/protocol';
 import { ERRORS } from '@gapless/protocol/codes';
-import { type CloseCause, Connection } from './connection.ts';
+import { Connection } from './connection.ts';
 import { LiveConversation } from './conversation.ts';
 import { LiveConversationList } from './conversation-list.ts';
 import { knownCode } from './errors.ts';
@@ -11,6 +11,9 @@ import { Positions } from './positions.ts';
 import { PresenceBoard } from './presence.ts';
 import { SendQueue } from './send-queue.ts';
 import { syncFrames } from './sync.ts';
+import { sseDialer } from './transport/sse.ts';
+import type { CloseCause, Dialer } from './transport/transport.ts';
+import { type WebSocketClass, webSocketDialer } from './transport/web-socket.ts';
 import type { Client, ClientEvents, ClientOptions, ConnectionState, HttpApi } from './types.ts';
 import { ulid } from './ulid.ts';
 
@@ -36,16 +39,13 @@ class LiveClient implements Client {
   #rejoinTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: ClientOptions) {
-    const WebSocket = options.WebSocket ?? (globalThis.WebSocket as unknown as ClientOptions['WebSocket']);
-    if (WebSocket === undefined) throw new TypeError('There is no global WebSocket here: give the class from `ws` in the options.');
     const { getToken } = options;
     this.http = this.#watched(createHttpApi(createRequest(options.url, options.fetch), getToken));
     this.conversations = new LiveConversationList(this.http);
     this.#connection = new Connection({
-      url: socketUrl(options.url),
+      dialers: dialersOf(options),
       device: options.device ?? ulid(),
       getToken,
-      WebSocket,
       onReady: (frame) => this.#onReady(frame),
       onFrame: (frame) => this.#onFrame(frame),
       onState: (state, reason) => this.#onState(state, reason),
@@ -147,6 +147,8 @@ class LiveClient implements Client {
   #onReady({ userId }: DownFrameOf<'ready'>): void {
     // The token is another user's now: what waits to be sent is not theirs.
     if (this.#userId !== undefined && this.#userId !== userId) return this.close();
+    // It may have replaced one that was still online.
+    this.#onOffline();
     if (this.#userId !== userId) {
       this.#userId = userId;
       // Unsent messages are of this user.
@@ -179,8 +181,12 @@ class LiveClient implements Client {
         return conversation?.onTyping(frame);
       case 'behind':
         return conversation?.onBehind(frame);
+      case 'head':
+        this.conversations.onHead(frame);
+        return conversation?.onHead(frame);
       case 'ack':
-        return this.#queue.onAck(frame);
+        this.#queue.onAck(frame);
+        return conversation?.onAck(frame);
       case 'presence':
         this.#presence.onFrame(frame);
         return this.#emit('presence', frame);
@@ -216,7 +222,8 @@ class LiveClient implements Client {
     } else if ((ref?.t === 'ack' || ref?.t === 'read') && !final && conversation !== undefined) {
       const { t } = ref;
       setTimeout(() => conversation.onPositionError(t), retryAfterMs);
-    } else if (ref?.t === 'presence' && !final) setTimeout(() => this.#presence.resume(), retryAfterMs);
+    } else if (ref?.t === 'pull' && !final) conversation?.onPullError(retryAfterMs);
+    else if (ref?.t === 'presence' && !final) setTimeout(() => this.#presence.resume(), retryAfterMs);
     this.#emit('error', frame);
   }
 
@@ -241,8 +248,11 @@ class LiveClient implements Client {
   }
 }
 
-function socketUrl(origin: string): string {
-  const url = new URL('/ws?batch=1', origin);
-  url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
-  return url.href;
+function dialersOf({ url, transport = 'auto', fetch = globalThis.fetch, ...options }: ClientOptions): Dialer[] {
+  const sse = sseDialer(url, (...args) => fetch(...args));
+  if (transport === 'sse') return [sse];
+  const WebSocket = options.WebSocket ?? (globalThis.WebSocket as WebSocketClass | undefined);
+  if (WebSocket === undefined) throw new TypeError('There is no global WebSocket here: give the class from `ws` in the options.');
+  const webSocket = webSocketDialer(url, WebSocket);
+  return transport === 'auto' ? [webSocket, sse] : [webSocket];
 }

@@ -1,4 +1,5 @@
 import { describe, expect, test, vi } from 'vitest';
+import type { FakeSocket } from './testing/fake-connection.ts';
 import { online, opened, setup, until } from './testing/setup.ts';
 import type { ConnectionState } from './types.ts';
 
@@ -8,8 +9,8 @@ test('auth is the first frame; the token is not in the URL', async () => {
   const { server, client } = setup();
   client.connect();
   await online(client);
-  expect(server.live.url).toBe('wss://chat.example.org/ws?batch=1');
-  expect(server.live.protocols).toBe('gapless.v1.json');
+  expect(server.live.url).toBe('wss://chat.example.org/ws?batch=1&pull=1');
+  expect((server.live as FakeSocket).protocols).toBe('gapless.v1.json');
   expect(server.live.received[0]).toEqual({ t: 'auth', jwt: 'token-ann', device: 'device-1' });
   expect(client.userId).toBe('ann');
 });

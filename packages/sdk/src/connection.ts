@@ -1,26 +1,20 @@
 import type { DownFrame, DownFrameOf, UpFrame } from '@gapless/protocol';
-import { CLOSE, type Reconnect } from '@gapless/protocol/codes';
+import { CLOSE, type CloseRow } from '@gapless/protocol/codes';
 import { Backoff } from './backoff.ts';
+import { Line, type LineHost, type LineOptions, NO_TOKEN } from './line.ts';
 import { Derived } from './observable.ts';
-import type { ConnectionState, WebSocketLike } from './types.ts';
+import { TransportChoice } from './transport/choice.ts';
+import { type CloseCause, closedFor, type Dialer, lost } from './transport/transport.ts';
+import type { ConnectionSnapshot, ConnectionState } from './types.ts';
+import { Upgrade } from './upgrade.ts';
 
-const SUBPROTOCOL = 'gapless.v1.json';
-/** Dial, upgrade and `ready` together. */
-const CONNECT_TIMEOUT_MS = 15_000;
-/** For the answer to a `ping`: a slow phone network, with some slack. */
-const PONG_TIMEOUT_MS = 5_000;
-const OPEN = 1;
-
-export interface CloseCause {
-  readonly code: number;
-  readonly reason: string;
-}
+const TOKEN_TIMEOUT_MS = 15_000;
 
 export interface ConnectionOptions {
-  readonly url: string;
+  /** In order of preference, at least one. */
+  readonly dialers: readonly Dialer[];
   readonly device: string;
   readonly getToken: () => Promise<string | undefined>;
-  readonly WebSocket: new (url: string, protocols?: string | string[]) => WebSocketLike;
   /** A new connection is there: nothing of the one before holds any more. */
   readonly onReady: (frame: DownFrameOf<'ready'>) => void;
   readonly onFrame: (frame: DownFrame) => void;
@@ -30,37 +24,49 @@ export interface ConnectionOptions {
 /**
  * One live connection at a time, kept up.
  *
- * 1. connecting: token, socket, first frame `auth`; online only at `ready`.
- * 2. A close code decides what follows (CLOSE); an unknown one, or none, means: again, after the backoff.
- * 3. The backoff starts over at `ready`, never at a mere open.
- * 4. Silence of two heartbeats is answered with a `ping`; silence after that drops the socket.
- * 5. A token that expires is replaced on the same connection; its second `ready` is no new connection.
+ * 1. connecting: token, line; online only when the line is ready.
+ * 2. A line that never got ready, without a word of the server, may be the transport's fault: the next one is tried at once.
+ * 3. A close code decides what follows (CLOSE); an unknown one, or none, means: again, after the backoff.
+ * 4. The backoff starts over at `ready`, never at a mere open.
+ * 5. On a lesser transport, the better one is tried beside it, and takes over when ready.
  *
- * What a dropped socket still says is never heard: each attempt has its own number.
+ * What a dropped line still says is never heard.
  */
 export class Connection {
   readonly #options: ConnectionOptions;
+  readonly #choice: TransportChoice;
+  readonly #upgrade: Upgrade;
   readonly #backoff = new Backoff();
+  readonly #host: LineHost = {
+    onReady: (line, frame) => this.#onReady(line, frame),
+    onFrame: (frame) => this.#onFrame(frame),
+    onLost: (line, cause) => this.#onLost(line, cause),
+  };
   #state: ConnectionState = 'idle';
   #retryAt: number | undefined;
-  #socket: WebSocketLike | undefined;
-  /** Of the current attempt; whatever belongs to another one is stale. */
+  #line: Line | undefined;
+  /** Of the current attempt; a token for another one is stale. */
   #attempt = 0;
-  #token: string | undefined;
   /** Refused by the server, how often in a row. Once may be a first frame that came too late; twice is an answer. */
-  #refused: { token: string | undefined; times: number } | undefined;
-  /** One at a time: retry while waiting, timeout while connecting, silence while online. */
+  #refused: { token: string; times: number } | undefined;
+  /** One at a time: retry while waiting, token while connecting. */
   #timer: ReturnType<typeof setTimeout> | undefined;
   #goawayTimer: ReturnType<typeof setTimeout> | undefined;
-  #heartbeatMs = 0;
-  #heardAt = 0;
 
-  readonly observable = new Derived(() =>
-    this.#retryAt === undefined ? { state: this.#state } : { state: this.#state, retryAt: this.#retryAt },
-  );
+  readonly observable = new Derived<ConnectionSnapshot>(() => ({
+    state: this.#state,
+    transport: this.#state === 'online' ? this.#line!.dialer.name : undefined,
+    ...(this.#retryAt === undefined ? {} : { retryAt: this.#retryAt }),
+  }));
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
+    this.#choice = new TransportChoice(options.dialers);
+    this.#upgrade = new Upgrade({
+      getToken: options.getToken,
+      lineOptions: (token) => this.#lineOptions(this.#choice.best, token),
+      onReady: (line, frame) => this.#replace(line, frame),
+    });
   }
 
   get state(): ConnectionState {
@@ -84,20 +90,20 @@ export class Connection {
 
   /** True when handed to a connection that is `online`. */
   send(frame: UpFrame): boolean {
-    if (this.#state !== 'online') return false;
-    return this.#write(frame);
+    return this.#state === 'online' && this.#line!.send(frame);
   }
 
-  /** The network may have changed: retry now, or find out quickly that the socket is dead. */
+  /** The network may have changed: retry now, or find out quickly that the line is dead, or that a better one may be had. */
   networkChanged(): void {
     if (this.#state === 'waiting') void this.#dial();
-    else if (this.#state === 'online') this.#probe();
+    this.#line?.probe();
+    this.#upgrade.now();
   }
 
   async #dial(): Promise<void> {
     const attempt = this.#drop();
     this.#enter('connecting');
-    this.#timer = setTimeout(() => this.#lost({ code: 1006, reason: 'no answer' }), CONNECT_TIMEOUT_MS);
+    this.#timer = setTimeout(() => this.#wait(lost('no token in time')), TOKEN_TIMEOUT_MS);
     let token: string | undefined;
     try {
       token = await this.#options.getToken();
@@ -107,101 +113,56 @@ export class Connection {
       return;
     }
     if (attempt !== this.#attempt) return;
-    if (token === undefined || (token === this.#refused?.token && this.#refused.times > 1)) {
-      this.#drop();
-      this.#enter('closed', { code: CLOSE.unauthorized.code, reason: token === undefined ? 'no token' : CLOSE.unauthorized.say });
-      return;
-    }
-    this.#token = token;
-    this.#open(attempt);
+    clearTimeout(this.#timer);
+    if (token === undefined) return this.#end(NO_TOKEN);
+    if (token === this.#refused?.token && this.#refused.times > 1) return this.#end(closedFor(CLOSE.unauthorized));
+    this.#line = new Line(this.#lineOptions(this.#choice.current, token), this.#host);
   }
 
-  #open(attempt: number): void {
-    let socket: WebSocketLike;
-    try {
-      socket = new this.#options.WebSocket(this.#options.url, SUBPROTOCOL);
-    } catch {
-      // A browser refuses to dial, say for too many sockets.
-      return this.#wait();
-    }
-    this.#socket = socket;
-    const current = () => attempt === this.#attempt;
-    socket.onopen = () => {
-      if (current()) this.#write({ t: 'auth', jwt: this.#token!, device: this.#options.device });
-    };
-    socket.onmessage = ({ data }) => {
-      if (!current()) return;
-      this.#heardAt = Date.now();
-      let parsed: DownFrame | DownFrame[];
-      try {
-        parsed = JSON.parse(data as string);
-      } catch {
-        return this.#lost({ code: 1006, reason: 'not JSON' });
-      }
-      for (const frame of Array.isArray(parsed) ? parsed : [parsed]) if (current()) this.#receive(frame);
-    };
-    socket.onclose = ({ code, reason }) => {
-      if (current()) this.#lost({ code, reason });
-    };
-    // A close follows.
-    socket.onerror = () => {};
+  #lineOptions(dialer: Dialer, token: string): LineOptions {
+    return { dialer, token, device: this.#options.device, getToken: this.#options.getToken };
   }
 
-  #receive(frame: DownFrame): void {
-    if (frame.t === 'ready') return this.#onReady(frame);
-    if (this.#state !== 'online') return;
-    if (frame.t === 'goaway') this.#onGoaway(frame.reconnectInMs);
-    else if (frame.t === 'error' && frame.code === 'token_expired') void this.#renewToken(this.#attempt);
-    this.#options.onFrame(frame);
-  }
-
-  #onReady(frame: DownFrameOf<'ready'>): void {
+  #onReady(line: Line, frame: DownFrameOf<'ready'>): void {
     this.#refused = undefined;
     if (this.#state === 'online') return;
     this.#backoff.reset();
-    this.#heartbeatMs = frame.heartbeatMs;
+    this.#choice.worked(line.dialer);
+    if (line.dialer !== this.#choice.best) this.#upgrade.start();
     this.#enter('online');
-    this.#watchSilence();
     this.#options.onReady(frame);
   }
 
-  #onGoaway(reconnectInMs: number): void {
+  /** Online all the while: what follows goes over the new line, and nothing is heard of the old one. */
+  #replace(line: Line, frame: DownFrameOf<'ready'>): void {
+    const old = this.#line;
     clearTimeout(this.#goawayTimer);
-    this.#goawayTimer = setTimeout(() => void this.#dial(), reconnectInMs);
+    this.#line = line;
+    line.host = this.#host;
+    this.#choice.worked(line.dialer);
+    this.observable.changed();
+    this.#options.onReady(frame);
+    old?.close(1000);
   }
 
-  /** Until it works or the server's patience ends, which closes the socket. */
-  async #renewToken(attempt: number): Promise<void> {
-    const backoff = new Backoff();
-    while (attempt === this.#attempt) {
-      try {
-        const token = await this.#options.getToken();
-        if (attempt !== this.#attempt) return;
-        if (token === undefined) {
-          this.#drop(1000);
-          return this.#enter('closed', { code: CLOSE.unauthorized.code, reason: 'no token' });
-        }
-        this.#token = token;
-        this.#write({ t: 'auth', jwt: token, device: this.#options.device });
-        return;
-      } catch {
-        await new Promise((resolve) => setTimeout(resolve, backoff.next()));
-      }
+  #onFrame(frame: DownFrame): void {
+    if (frame.t === 'goaway') {
+      clearTimeout(this.#goawayTimer);
+      this.#goawayTimer = setTimeout(() => void this.#dial(), frame.reconnectInMs);
     }
+    this.#options.onFrame(frame);
   }
 
-  #lost(cause: CloseCause): void {
-    const reconnect = reconnectAfter(cause.code);
-    if (reconnect === 'never') {
-      this.#drop();
-      return this.#enter('closed', cause);
+  #onLost(line: Line, cause: CloseCause): void {
+    const row = closeRow(cause.code);
+    if (cause === NO_TOKEN || row?.reconnect === 'never') return this.#end(cause);
+    if (row?.reconnect === 'new_token') {
+      const times = this.#refused?.token === line.token ? this.#refused.times + 1 : 1;
+      this.#refused = { token: line.token, times };
     }
-    if (reconnect === 'new_token') {
-      const times = this.#refused?.token === this.#token ? this.#refused!.times + 1 : 1;
-      this.#refused = { token: this.#token, times };
-    }
-    if (reconnect === 'later') this.#backoff.slowDown();
-    this.#wait(cause);
+    if (row?.reconnect === 'later') this.#backoff.slowDown();
+    if (row === undefined && !line.ready && this.#choice.failed()) void this.#dial();
+    else this.#wait(cause);
   }
 
   #wait(cause?: CloseCause): void {
@@ -211,48 +172,33 @@ export class Connection {
     this.#enter('waiting', cause, Date.now() + delayMs);
   }
 
-  #watchSilence(): void {
-    clearTimeout(this.#timer);
-    const quietMs = 2 * this.#heartbeatMs;
-    const leftMs = this.#heardAt + quietMs - Date.now();
-    this.#timer = setTimeout(() => (Date.now() - this.#heardAt < quietMs ? this.#watchSilence() : this.#probe()), Math.max(leftMs, 0));
-  }
-
-  #probe(): void {
-    clearTimeout(this.#timer);
-    const askedAt = Date.now();
-    this.#write({ t: 'ping' });
-    this.#timer = setTimeout(
-      () => (this.#heardAt >= askedAt ? this.#watchSilence() : this.#lost({ code: 1006, reason: 'no sign of life' })),
-      PONG_TIMEOUT_MS,
-    );
-  }
-
-  #write(frame: UpFrame): boolean {
-    if (this.#socket?.readyState !== OPEN) return false;
-    this.#socket.send(JSON.stringify(frame));
-    return true;
+  #end(cause: CloseCause): void {
+    this.#drop();
+    this.#enter('closed', cause);
   }
 
   /** Ends the current attempt, and with it everything that waits for it. Gives the number of the next. */
   #drop(code?: number): number {
     clearTimeout(this.#timer);
     clearTimeout(this.#goawayTimer);
-    const socket = this.#socket;
-    this.#socket = undefined;
-    this.#attempt++;
-    socket?.close(code);
-    return this.#attempt;
+    this.#upgrade.stop();
+    const line = this.#line;
+    this.#line = undefined;
+    line?.close(code);
+    return ++this.#attempt;
   }
 
   #enter(state: ConnectionState, reason?: CloseCause, retryAt?: number): void {
+    const same = state === this.#state;
     this.#state = state;
     this.#retryAt = retryAt;
     this.observable.changed();
-    this.#options.onState(state, reason);
+    // The next transport in turn is no new state.
+    if (!same) this.#options.onState(state, reason);
   }
 }
 
-function reconnectAfter(code: number): Reconnect {
-  return Object.values(CLOSE).find((row) => row.code === code)?.reconnect ?? 'now';
+/** What the server means by it; undefined when it is not the server's word. */
+function closeRow(code: number): CloseRow | undefined {
+  return Object.values(CLOSE).find((row) => row.code === code);
 }

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { afterEach, expect, test, vi } from 'vitest';
 import { createClient } from './client.ts';
 import { memoryOutbox } from './outbox.ts';
-import { FakeServer } from './testing/fake-server.ts';
+import { FakeServer, problem } from './testing/fake-server.ts';
 import { outcome, range, until } from './testing/setup.ts';
 import type { Message } from './types.ts';
 
@@ -21,6 +21,16 @@ const step = fc.oneof(
   // What the wire does with the frames of a time: nothing, twice each, or some lost.
   { weight: 2, arbitrary: fc.constantFrom({ do: 'clean' as const }, { do: 'double' as const }, { do: 'lose' as const }) },
   { weight: 2, arbitrary: fc.constantFrom({ do: 'refuse' as const }, { do: 'failHttp' as const }) },
+  // A network without WebSocket, and with it again; a conversation that grows too large to be pushed, and shrinks.
+  { weight: 2, arbitrary: fc.constantFrom({ do: 'block' as const }, { do: 'swallow' as const }, { do: 'free' as const }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('deliver' as const),
+      mode: fc.constantFrom('push' as const, 'notify' as const, 'none' as const),
+    }),
+  },
+  { weight: 1, arbitrary: fc.constantFrom({ do: 'failPost' as const }, { do: 'wait' as const, ms: 90_000 }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('wait' as const), ms: fc.integer({ min: 0, max: 3_000 }) }) },
 );
 
@@ -36,6 +46,7 @@ test('random faults: the server’s list, exactly once, in order', { timeout: 30
       // So that a counterexample comes again.
       vi.spyOn(Math, 'random').mockReturnValue(0.5);
       const server = new FakeServer();
+      server.sse = true;
       const state = server.open('c1');
       const outbox = memoryOutbox();
       const client = createClient({
@@ -64,6 +75,7 @@ test('random faults: the server’s list, exactly once, in order', { timeout: 30
       let lost = 0;
       let refusals = 0;
       let httpFailures = 0;
+      let postFailures = 0;
       server.intercept = (socket, frame) => {
         if (frame.t !== 'send' || refusals === 0) return false;
         refusals--;
@@ -71,6 +83,10 @@ test('random faults: the server’s list, exactly once, in order', { timeout: 30
         return true;
       };
       server.onRequest = () => (httpFailures-- > 0 ? Promise.reject(new TypeError('fetch failed')) : undefined);
+      server.onPost = () => {
+        if (postFailures <= 0) return undefined;
+        return postFailures-- % 2 === 0 ? problem(503, 'server_busy', 100) : new TypeError('fetch failed');
+      };
 
       for (const each of steps) {
         if (each.do === 'post') server.post('c1', 'bob', 'x', `bob-${++posted}`);
@@ -97,6 +113,11 @@ test('random faults: the server’s list, exactly once, in order', { timeout: 30
             (frame.t === 'ack' || (frame.t === 'message' && frame.editedAt === undefined)) && lost++ % 3 === 0 ? [] : [frame];
         else if (each.do === 'refuse') refusals = 2;
         else if (each.do === 'failHttp') httpFailures = 2;
+        else if (each.do === 'failPost') postFailures = 2;
+        else if (each.do === 'block') server.webSocket = 'refused';
+        else if (each.do === 'swallow') server.webSocket = 'swallowed';
+        else if (each.do === 'free') server.webSocket = 'free';
+        else if (each.do === 'deliver') server.setMode('c1', each.mode);
         else if (each.do === 'wait') await vi.advanceTimersByTimeAsync(each.ms);
       }
 
@@ -104,6 +125,7 @@ test('random faults: the server’s list, exactly once, in order', { timeout: 30
       server.down = false;
       server.onWire = (frame) => [frame];
       state.oldestRev = 0;
+      server.setMode('c1', 'push');
       if (opens === 0) conversation.open();
       await outcome(Promise.all(sent));
       server.post('c1', 'bob', 'last', 'bob-last');

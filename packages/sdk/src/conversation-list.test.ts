@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest';
-import { opened, setup, until } from './testing/setup.ts';
+import { opened, outcome, range, setup, until } from './testing/setup.ts';
 import type { Client } from './types.ts';
 
 // Goal: the list is right for joined conversations and for the others. Method: a fake server's frames and pages.
@@ -79,6 +79,60 @@ test('after a reconnect the first page is loaded again: new ones appear, lost on
   server.down = false;
   await until(() => item(client, 'c3') !== undefined);
   expect(items(client).map(({ cid }) => cid)).toEqual(['c2', 'c3']);
+});
+
+test('after a reconnect all pages that were loaded are loaded again, and no more', async () => {
+  const { server, client } = setup();
+  const cidOf = (n: number) => `c${String(n).padStart(3, '0')}`;
+  for (let n = 1; n <= 180; n++) server.open(cidOf(n));
+  client.connect();
+  await loaded(client);
+  await outcome(client.conversations.loadMore());
+  expect(items(client).map(({ cid }) => cid)).toEqual(range(1, 100).map(cidOf));
+  server.down = true;
+  server.drop();
+  await until(() => client.state === 'waiting');
+  server.at(cidOf(90)).title = 'renamed meanwhile';
+  server.conversations.delete(cidOf(95));
+  server.open('new');
+  server.post('new', 'bob', '1');
+  const before = server.requests.length;
+  server.down = false;
+  await until(() => item(client, cidOf(90))?.title === 'renamed meanwhile');
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(item(client, cidOf(95))).toBeUndefined();
+  expect(items(client)[0]!.cid).toBe('new');
+  expect(server.requests.slice(before).filter((request) => request === 'GET /v1/conversations').length).toBeLessThanOrEqual(3);
+  while (client.conversations.getSnapshot().hasMore) await outcome(client.conversations.loadMore());
+  expect(items(client).map(({ cid }) => cid)).toEqual([
+    'new',
+    ...range(1, 180)
+      .filter((n) => n !== 95)
+      .map(cidOf),
+  ]);
+});
+
+test('what comes or moves while the pages are on their way stays', async () => {
+  const { server, client } = setup();
+  for (let n = 1; n <= 60; n++) server.open(`c${n + 100}`);
+  client.connect();
+  await loaded(client);
+  await outcome(client.conversations.loadMore());
+  server.drop();
+  await until(() => client.state === 'waiting');
+  let pages = 0;
+  server.onRequest = (_, path) => {
+    // Behind the first page there are two; the last of them moves to the top, and another one comes.
+    if (path === '/v1/conversations' && ++pages === 2) {
+      server.post('c160', 'bob', '1');
+      server.open('c200');
+      server.tell({ t: 'conversation', cid: 'c200', op: 'added', head: 0, unread: 0 });
+    }
+    return undefined;
+  };
+  await until(() => pages >= 2);
+  await vi.advanceTimersByTimeAsync(2_000);
+  expect(items(client).length).toBe(61);
 });
 
 test('newest activity first', async () => {

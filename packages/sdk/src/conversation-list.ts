@@ -12,7 +12,7 @@ const REFETCH_AT_ONCE = 4;
 /**
  * The user's conversations, newest activity first.
  *
- * - Pages come over HTTP; the first again after each reconnect. Frames keep the counts, joined conversations their messages.
+ * - Pages come over HTTP; as many again after each reconnect as were there. Frames keep the counts, joined conversations their messages.
  * - `head` and `lastRead` only grow, whichever of page and frame is newer, and `unread` is what lies between.
  * - What only the server knows of a conversation that is not joined (last message, title) is asked for, a few at a time.
  */
@@ -28,6 +28,8 @@ export class LiveConversationList implements ConversationList {
   #reload = 0;
   /** Removed while a page was on its way, which may still have them. */
   readonly #removed = new Set<string>();
+  /** Came or moved while pages were on their way, which may not have them. */
+  readonly #touched = new Set<string>();
   readonly #snapshot: Derived<ConversationListSnapshot> = new Derived(() => ({
     items: [...this.#items.values()].sort((a, b) => b.updatedAt - a.updatedAt || (a.cid < b.cid ? -1 : 1)),
     loaded: this.#loaded,
@@ -59,20 +61,36 @@ export class LiveConversationList implements ConversationList {
     this.#snapshot.changed();
   }
 
-  /** The first page, until it works. */
+  /** From the first page to the last row that is here, until it works. */
   async reload(): Promise<void> {
     const reload = ++this.#reload;
-    const backoff = new Backoff();
     this.#removed.clear();
+    this.#touched.clear();
+    const fresh: ConversationSummary[] = [];
+    const backoff = new Backoff();
+    // What came on top meanwhile pushes the last rows onto one more page.
+    let pagesLeft = Math.ceil(this.#items.size / PAGE) + 1;
+    let cursor: string | undefined;
     while (reload === this.#reload) {
       try {
-        const page = await this.#http.conversations({ limit: PAGE });
-        if (reload === this.#reload) this.#firstPage(page);
-        return;
+        const page = await this.#http.conversations({ limit: PAGE, ...(cursor === undefined ? {} : { cursor }) });
+        if (reload !== this.#reload) return;
+        fresh.push(...page.items);
+        cursor = page.next;
+        for (const item of page.items) if (!this.#removed.has(item.cid)) this.#merge(item);
+        const complete = !this.#loaded || cursor === undefined || --pagesLeft === 0 || this.#covered(fresh);
+        if (complete) return this.#replace(fresh, cursor);
       } catch {
         await new Promise((resolve) => setTimeout(resolve, backoff.next()));
       }
     }
+  }
+
+  /** Whether nothing that is here lies behind the fresh ones. */
+  #covered(fresh: readonly ConversationSummary[]): boolean {
+    const cids = new Set(fresh.map(({ cid }) => cid));
+    const reachesTo = reach(fresh);
+    return [...this.#items.values()].every(({ cid, updatedAt }) => cids.has(cid) || updatedAt > reachesTo);
   }
 
   stop(): void {
@@ -81,16 +99,11 @@ export class LiveConversationList implements ConversationList {
     this.#refetchTimer = undefined;
   }
 
-  #firstPage(page: http.ConversationPage): void {
-    // One that did not move: what lies behind it is what lay behind it before.
-    const overlaps = page.items.some(({ cid, updatedAt }) => this.#items.get(cid)?.updatedAt === updatedAt);
-    if (!this.#loaded || !overlaps || page.next === undefined) this.#next = page.next;
-    const fresh = new Set(page.items.map(({ cid }) => cid));
-    const reachesTo = page.next === undefined ? Number.NEGATIVE_INFINITY : (page.items.at(-1)?.updatedAt ?? Number.NEGATIVE_INFINITY);
-    // Where the page reaches and does not have it, it is gone; where nothing joins the page to the rest, the rest is asked for again.
-    for (const { cid, updatedAt } of this.#items.values())
-      if (!fresh.has(cid) && !this.#stale.has(cid) && (updatedAt > reachesTo || !overlaps)) this.#items.delete(cid);
-    for (const item of page.items) if (!this.#removed.has(item.cid)) this.#merge(item);
+  /** What the server did not name again is gone, or lies behind `next`. */
+  #replace(fresh: readonly ConversationSummary[], next: string | undefined): void {
+    const cids = new Set(fresh.map(({ cid }) => cid));
+    for (const cid of this.#items.keys()) if (!cids.has(cid) && !this.#stale.has(cid) && !this.#touched.has(cid)) this.#items.delete(cid);
+    this.#next = next;
     this.#loaded = true;
     this.#snapshot.changed();
     if (this.#stale.size > 0) this.#schedule();
@@ -100,6 +113,7 @@ export class LiveConversationList implements ConversationList {
   onFrame({ op, cid, head, unread }: DownFrameOf<'conversation'>, { joined }: { joined: boolean }): void {
     if (op === 'removed') return this.remove(cid);
     this.#removed.delete(cid);
+    this.#touched.add(cid);
     const known = this.#items.get(cid);
     if (known !== undefined) this.#set({ ...known, head: Math.max(known.head, head), lastRead: Math.max(known.lastRead, head - unread) });
     const onlyRead = known !== undefined && head <= known.head && head - unread > known.lastRead;
@@ -110,6 +124,7 @@ export class LiveConversationList implements ConversationList {
   onActivity(cid: string, { rev, ...message }: http.Message): void {
     const known = this.#items.get(cid);
     if (known === undefined) return this.refetch(cid);
+    this.#touched.add(cid);
     const { seq, at } = message;
     const last = known.lastMessage;
     const isNewer = last === undefined || seq > last.seq || (seq === last.seq && rev > last.rev);
@@ -123,6 +138,12 @@ export class LiveConversationList implements ConversationList {
     });
   }
 
+  /** Of a joined conversation whose messages do not come by themselves. */
+  onHead({ cid, head }: DownFrameOf<'head'>): void {
+    const known = this.#items.get(cid);
+    if (known !== undefined && head > known.head) this.#set({ ...known, head });
+  }
+
   onRead(cid: string, lastRead: number): void {
     const known = this.#items.get(cid);
     if (known !== undefined && lastRead > known.lastRead) this.#set({ ...known, lastRead });
@@ -131,6 +152,7 @@ export class LiveConversationList implements ConversationList {
   remove(cid: string): void {
     this.#removed.add(cid);
     this.#stale.delete(cid);
+    this.#touched.delete(cid);
     if (this.#items.delete(cid)) this.#snapshot.changed();
   }
 
@@ -144,6 +166,7 @@ export class LiveConversationList implements ConversationList {
   insert(detail: http.ConversationDetail): void {
     const { participants: _, ...item } = detail;
     this.#removed.delete(item.cid);
+    this.#touched.add(item.cid);
     this.#merge(item);
     this.#snapshot.changed();
   }
@@ -198,6 +221,11 @@ export class LiveConversationList implements ConversationList {
     this.#items.set(item.cid, { ...item, unread: Math.max(0, item.head - item.lastRead) });
     this.#snapshot.changed();
   }
+}
+
+/** When the oldest of them was active. */
+function reach(items: readonly ConversationSummary[]): number {
+  return items.at(-1)?.updatedAt ?? Number.NEGATIVE_INFINITY;
 }
 
 function withoutType(message: http.Message & { t?: string }): http.Message {

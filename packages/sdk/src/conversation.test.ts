@@ -1,5 +1,6 @@
 import type { DownFrame } from '@gapless/protocol';
 import { expect, test, vi } from 'vitest';
+import type { FakeSocket } from './testing/fake-connection.ts';
 import { opened, outcome, range, seqs, setup, statuses, texts, until } from './testing/setup.ts';
 
 // Goal: what an open conversation shows is the server's list, whatever happens on the way. Method: faults in a fake server.
@@ -246,7 +247,9 @@ test('many changes in one turn tell a listener once', async () => {
   const { server, conversation } = await opened();
   let told = 0;
   conversation.subscribe(() => told++);
-  server.live.onmessage!({ data: JSON.stringify(range(1, 50).map((seq) => ({ t: 'message', ...server.post('c1', 'bob', `${seq}`) }))) });
+  (server.live as FakeSocket).onmessage!({
+    data: JSON.stringify(range(1, 50).map((seq) => ({ t: 'message', ...server.post('c1', 'bob', `${seq}`) }))),
+  });
   await Promise.resolve();
   expect([told, seqs(conversation).length]).toEqual([1, 50]);
 });

@@ -1,18 +1,17 @@
 import type { DownFrameOf, http, UpFrame } from '@gapless/protocol';
-import { ERRORS } from '@gapless/protocol/codes';
-import { Backoff } from './backoff.ts';
 import { Details } from './details.ts';
-import { GaplessError, knownCode } from './errors.ts';
-import { MessageViews } from './message-view.ts';
+import { History } from './history.ts';
 import { Derived } from './observable.ts';
+import { Puller } from './pull.ts';
+import { Reading } from './reading.ts';
 import { Receipts } from './receipts.ts';
-import type { Entry, SendQueue } from './send-queue.ts';
+import type { SendQueue } from './send-queue.ts';
+import { Snapshots } from './snapshot.ts';
 import { Timeline } from './timeline.ts';
 import type { Conversation, HttpApi, Message, NewMessage, OutboxItem, TimelineSnapshot } from './types.ts';
 import { TypingIn, TypingOut } from './typing.ts';
 import { ulid } from './ulid.ts';
 
-const PAGE = 50;
 /** Closed and opened again within this, as routers and strict modes do, it was never left. */
 const LINGER_MS = 1_000;
 /** Between two tries to begin anew on one connection: a server that goes on leaving gaps is not hammered. */
@@ -46,8 +45,12 @@ export class LiveConversation implements Conversation {
   readonly #host: ConversationHost;
   readonly #timeline = new Timeline();
   readonly #receipts = new Receipts();
-  readonly #views = new MessageViews();
+  readonly #snapshots = new Snapshots();
+  readonly #reading: Reading;
   readonly #details: Details;
+  readonly #history: History;
+  /** Only a large conversation needs it. */
+  readonly #puller: Puller;
   readonly #typingIn = new TypingIn(() => this.#changed());
   readonly #typingOut: TypingOut;
   readonly #snapshot = new Derived(() => this.#build());
@@ -58,14 +61,7 @@ export class LiveConversation implements Conversation {
   #atHead = false;
   #restartedAt = Number.NEGATIVE_INFINITY;
   #restartTimer: ReturnType<typeof setTimeout> | undefined;
-  /** Of the running load; raising it ends that. */
-  #load = 0;
-  #loading = false;
-  #older: Promise<void> | undefined;
   #head = 0;
-  #lastRead = 0;
-  #toldRead = 0;
-  #toldAck = 0;
   /** Newest seq given to `message` listeners. */
   #emitted: number | undefined;
   #error: string | undefined;
@@ -78,6 +74,16 @@ export class LiveConversation implements Conversation {
       () => host.http.conversation(cid),
       () => this.#onDetail(),
     );
+    this.#history = new History({
+      timeline: this.#timeline,
+      messages: (page) => host.http.messages(cid, page),
+      fetchDetails: () => this.#details.fetch(),
+      onNewest: () => this.#onLoaded(),
+      onOlder: () => this.#changed(),
+      onRefused: (code) => this.fail(code),
+    });
+    this.#puller = new Puller({ pull: () => host.send({ t: 'pull', cid }), rev: () => this.#timeline.rev ?? 0 });
+    this.#reading = new Reading(cid);
   }
 
   readonly subscribe = (listener: () => void): (() => void) => this.#snapshot.subscribe(listener);
@@ -129,15 +135,15 @@ export class LiveConversation implements Conversation {
 
   onDisconnect(): void {
     this.#joined = false;
-    this.#toldAck = 0;
+    this.#reading.onDisconnect();
+    this.#puller.stop();
     clearTimeout(this.#restartTimer);
     this.#typingIn.clear();
   }
 
   /** Ends what goes on without a connection, too. A later `joined` begins it again. */
   stop(): void {
-    this.#load++;
-    this.#loading = false;
+    this.#history.stop();
     this.#details.stop();
   }
 
@@ -150,16 +156,15 @@ export class LiveConversation implements Conversation {
     if (frame.reset || (this.#atHead && !same)) {
       timeline.start(frame);
       this.stop();
-      this.#lastRead = frame.reset ? frame.lastRead : this.#lastRead;
       this.#emitted = Math.min(this.#emitted ?? frame.head, frame.head);
     } else if (frame.head > timeline.newest && frame.rev <= timeline.rev!) {
       // Nothing to replay, they say, and yet there is more than we have.
       return this.#restart();
     }
     this.#head = Math.max(frame.head, timeline.newest);
-    this.#toldRead = frame.lastRead;
+    this.#reading.onJoined(frame.lastRead, { reset: frame.reset === true });
     this.#raiseLastRead(frame.lastRead);
-    if (!timeline.loaded && !this.#loading) void this.#loadNewest();
+    void this.#history.loadNewest();
     this.#details.resume();
     this.#host.positionsChanged(this);
     this.#changed();
@@ -191,7 +196,7 @@ export class LiveConversation implements Conversation {
     // Who writes has read what stands before.
     if (from !== this.#host.userId()) this.#receipts.advance(from, 'read', seq);
     else {
-      this.#toldRead = Math.max(this.#toldRead, seq);
+      this.#reading.known(seq);
       this.#raiseLastRead(seq);
       this.#host.queue.settle(this.cid, mid, { seq, at });
       // Its ack may have been there before.
@@ -213,7 +218,7 @@ export class LiveConversation implements Conversation {
     if (from !== this.#host.userId()) {
       if (this.#receipts.advance(from, t, pos)) this.#changed();
     } else if (t === 'read') {
-      this.#toldRead = Math.max(this.#toldRead, pos);
+      this.#reading.known(pos);
       this.#raiseLastRead(pos);
     }
   }
@@ -222,9 +227,24 @@ export class LiveConversation implements Conversation {
     if (this.#joined && from !== this.#host.userId()) this.#typingIn.set(from, on);
   }
 
-  onBehind({ head }: DownFrameOf<'behind'>): void {
+  onBehind({ head }: Pick<DownFrameOf<'behind'>, 'head'>): void {
     this.#head = Math.max(this.#head, head);
     this.#changed();
+  }
+
+  onHead(frame: DownFrameOf<'head'>): void {
+    if (!this.#joined) return;
+    this.#puller.onHead(frame);
+    this.onBehind(frame);
+  }
+
+  /** An own message is saved. Where nothing comes by itself, it has to be asked for. */
+  onAck({ stage, rev = Number.POSITIVE_INFINITY }: DownFrameOf<'ack'>): void {
+    if (stage === 'saved') this.#puller.onOwn(rev);
+  }
+
+  onPullError(retryAfterMs: number): void {
+    this.#puller.onRefused(retryAfterMs);
   }
 
   /** Of the send queue. */
@@ -235,21 +255,17 @@ export class LiveConversation implements Conversation {
 
   /** A position was refused: it is told again. */
   onPositionError(t: string): void {
-    if (t === 'ack') this.#toldAck = 0;
-    else this.#toldRead = 0;
+    this.#reading.onRefused(t);
     this.#host.positionsChanged(this);
   }
 
   get hasPositionsToTell(): boolean {
-    return this.#lastRead > this.#toldRead;
+    return this.#reading.hasToTell;
   }
 
   tellPositions(): void {
     const { loaded, newest } = this.#timeline;
-    if (this.#joined && loaded && newest > this.#toldAck && this.#host.send({ t: 'ack', cid: this.cid, pos: newest }))
-      this.#toldAck = newest;
-    if (this.#lastRead > this.#toldRead && this.#host.send({ t: 'read', cid: this.cid, pos: this.#lastRead }))
-      this.#toldRead = this.#lastRead;
+    this.#reading.tell((frame) => this.#host.send(frame), this.#joined && loaded ? newest : 0);
   }
 
   markRead(seq: number = this.#timeline.newest): void {
@@ -258,8 +274,7 @@ export class LiveConversation implements Conversation {
   }
 
   #raiseLastRead(pos: number): void {
-    if (pos <= this.#lastRead) return;
-    this.#lastRead = pos;
+    if (!this.#reading.raise(pos)) return;
     this.#host.onRead(this.cid, pos);
     this.#changed();
   }
@@ -299,42 +314,7 @@ export class LiveConversation implements Conversation {
   }
 
   loadOlder(): Promise<void> {
-    this.#older ??= this.#loadOlder().finally(() => {
-      this.#older = undefined;
-    });
-    return this.#older;
-  }
-
-  async #loadOlder(): Promise<void> {
-    const load = this.#load;
-    const { first, hasOlder } = this.#timeline;
-    if (!hasOlder) return;
-    const { items } = await this.#host.http.messages(this.cid, { before: first, limit: PAGE });
-    if (load !== this.#load || !this.#timeline.loaded) return;
-    if (!this.#timeline.prepend(items)) throw new GaplessError('internal', 'The page of history does not fit.');
-    this.#changed();
-  }
-
-  async #loadNewest(): Promise<void> {
-    const load = ++this.#load;
-    this.#loading = true;
-    const backoff = new Backoff();
-    while (load === this.#load) {
-      try {
-        const { first } = this.#timeline;
-        const page = first === 1 ? { items: [] } : this.#host.http.messages(this.cid, { before: first, limit: PAGE });
-        const [{ items }] = await Promise.all([page, this.#details.fetch()]);
-        if (load !== this.#load) return;
-        if (!this.#timeline.prepend(items)) throw new GaplessError('internal', 'The page of history does not end at the head.');
-        this.#loading = false;
-        return this.#onLoaded();
-      } catch (error) {
-        if (load !== this.#load) return;
-        const code = error instanceof GaplessError ? knownCode(error.code) : undefined;
-        if (code !== undefined && ERRORS[code].retry === 'never') return this.fail(code);
-        await new Promise((resolve) => setTimeout(resolve, backoff.next()));
-      }
-    }
+    return this.#history.loadOlder();
   }
 
   #onLoaded(): void {
@@ -379,7 +359,7 @@ export class LiveConversation implements Conversation {
     if (!loaded) return;
     for (const message of messages.slice(Math.max((this.#emitted ?? newest) + 1 - first, 0))) {
       this.#emitted = message.seq;
-      this.#host.onMessage(this.#viewOfWire(message, () => 'sent'));
+      this.#host.onMessage(this.#snapshots.message(message, this.#host.userId()));
     }
   }
 
@@ -394,47 +374,17 @@ export class LiveConversation implements Conversation {
     this.#snapshot.changed();
   }
 
-  #viewOfWire(message: http.Message, statusOf: (seq: number) => Message['status']): Message {
-    return message.from === this.#host.userId() ? this.#views.wire(message, statusOf(message.seq)) : this.#views.wire(message);
-  }
-
   #build(): TimelineSnapshot {
-    const { loaded, hasOlder, messages, newest } = this.#timeline;
-    const { participants, complete, title, kind } = this.#details;
-    const statusOf = this.#receipts.statusOf(
-      participants.filter(({ userId }) => userId !== this.#host.userId()),
-      complete,
-    );
-    return {
-      messages: [
-        ...(loaded ? messages.map((message) => this.#viewOfWire(message, statusOf)) : []),
-        ...this.#unseen(loaded ? newest : undefined),
-      ],
-      loaded,
-      hasOlder,
+    return this.#snapshots.build({
+      timeline: this.#timeline,
+      details: this.#details,
+      receipts: this.#receipts,
+      entries: [...this.#host.queue.entries(this.cid)],
+      userId: this.#host.userId(),
       head: this.#head,
-      lastRead: this.#lastRead,
-      unread: Math.max(0, this.#head - this.#lastRead),
+      lastRead: this.#reading.lastRead,
       typing: this.#typingIn.users(),
-      receipts: this.#receipts.positions,
-      participants,
-      ...(title === undefined ? {} : { title }),
-      ...(kind === undefined ? {} : { kind }),
-      ...(this.#error === undefined ? {} : { error: this.#error }),
-    };
-  }
-
-  /** The queue's: saved but not seen on the wire, by seq, then unsent. A seq shows only where it leaves no gap. */
-  #unseen(newest: number | undefined): Message[] {
-    const from = this.#host.userId() ?? '';
-    const entries = [...this.#host.queue.entries(this.cid)];
-    const saved = entries.filter((entry): entry is Entry & { saved: { seq: number } } => entry.saved !== undefined);
-    let next = newest === undefined ? undefined : newest + 1;
-    return [
-      ...saved
-        .sort((a, b) => a.saved.seq - b.saved.seq)
-        .map((entry) => this.#views.entry(entry, from, entry.saved.seq === next ? next++ : undefined)),
-      ...entries.filter((entry) => entry.saved === undefined).map((entry) => this.#views.entry(entry, from, undefined)),
-    ];
+      error: this.#error,
+    });
   }
 }

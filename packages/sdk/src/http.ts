@@ -1,3 +1,4 @@
+import type { http } from '@gapless/protocol';
 import { ERRORS, type ErrorCode } from '@gapless/protocol/codes';
 import { GaplessError, knownCode } from './errors.ts';
 import type { HttpApi } from './types.ts';
@@ -42,7 +43,8 @@ export function createRequest(origin: string, fetcher: typeof fetch = globalThis
   };
 }
 
-function problem(response: Response, text: string): GaplessError {
+/** What an answer that is not ok says. */
+export function problem(response: Response, text: string): GaplessError {
   const { status } = response;
   let fields: { code?: unknown; detail?: string; title?: string; retryAfterMs?: number } = {};
   try {
@@ -91,6 +93,9 @@ export function createHttpApi(request: Request, getToken: () => Promise<string |
     updateConversation: (cid, body) => call(at(cid), { method: 'PATCH', body }),
     messages: (cid, query = {}) => call(at(cid, '/messages'), { query }),
     logout: () => call('/v1/auth/logout', { method: 'POST' }),
+    sessions: async () => (await call<http.SessionList>('/v1/me/sessions')).items,
+    signOutSession: (sid) => call(`/v1/me/sessions/${encodeURIComponent(sid)}`, { method: 'DELETE' }),
+    signOutOthers: () => call('/v1/me/sessions', { method: 'DELETE' }),
   };
 }
 

@@ -1,4 +1,7 @@
 import type { ConversationKind, DownFrameOf, http } from '@gapless/protocol';
+import type { TransportName } from './transport/transport.ts';
+
+export type { TransportName } from './transport/transport.ts';
 
 // The public face of the SDK. Implementations stand in the files named after each interface.
 
@@ -7,6 +10,14 @@ import type { ConversationKind, DownFrameOf, http } from '@gapless/protocol';
  * `online` means `ready` was received, not merely that a socket is open. `closed` is final until `connect()`.
  */
 export type ConnectionState = 'idle' | 'connecting' | 'online' | 'waiting' | 'closed';
+
+export interface ConnectionSnapshot {
+  readonly state: ConnectionState;
+  /** Of the live connection; may change while `online`. */
+  readonly transport: TransportName | undefined;
+  /** Epoch ms of the next try, while waiting. */
+  readonly retryAt?: number;
+}
 
 export interface ClientOptions {
   /** Origin of the server: `https://chat.example.org`. */
@@ -23,6 +34,8 @@ export interface ClientOptions {
     protocols?: string | string[],
   ) => WebSocketLike;
   fetch?: typeof fetch;
+  /** `auto`, the default: WebSocket, and where none gets through SSE, until one does. */
+  transport?: 'auto' | TransportName;
   /**
    * Unacked messages of one conversation on the wire, default 1. With more, many are sent quicker, but one that the server refuses
    * for a moment may end up behind the next.
@@ -174,10 +187,7 @@ export interface Client {
   /** Ends the connection; unsent messages stay in the outbox. */
   close(): void;
   on<K extends keyof ClientEvents>(event: K, listener: ClientEvents[K]): () => void;
-  readonly connection: Observable<{
-    readonly state: ConnectionState /** Epoch ms of the next try, while waiting. */;
-    readonly retryAt?: number;
-  }>;
+  readonly connection: Observable<ConnectionSnapshot>;
   readonly conversations: ConversationList;
   /** The same object for the same cid. */
   conversation(cid: string): Conversation;
@@ -198,6 +208,12 @@ export interface HttpApi {
   updateConversation(cid: string, changes: { title: string }): Promise<void>;
   messages(cid: string, page?: { after?: number; before?: number; limit?: number }): Promise<http.MessagePage>;
   logout(): Promise<void>;
+  /** Where the user is signed in, last seen first. */
+  sessions(): Promise<http.Session[]>;
+  /** Ends one of these: its connections close at once with `kick`. */
+  signOutSession(sid: string): Promise<void>;
+  /** Ends all of these but the own one. */
+  signOutOthers(): Promise<void>;
 }
 
 /**
@@ -206,8 +222,9 @@ export interface HttpApi {
  */
 export interface Account {
   readonly userId: string | undefined;
-  register(account: { username: string; password: string; displayName?: string }): Promise<void>;
-  login(account: { username: string; password: string }): Promise<void>;
+  /** `device`: what the list of sign-ins shows; without it the server describes the browser. */
+  register(account: { username: string; password: string; displayName?: string; device?: string }): Promise<void>;
+  login(account: { username: string; password: string; device?: string }): Promise<void>;
   logout(): Promise<void>;
   getToken(): Promise<string | undefined>;
 }

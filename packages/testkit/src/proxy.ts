@@ -6,14 +6,30 @@ export interface CutProxy {
   /** Drops every connection and takes no new ones. */
   cut(): void;
   restore(): void;
+  /** As some company networks do: a connection that wants to become a WebSocket is dropped. Those there are end when this begins. */
+  blockWebSocket(on: boolean): void;
   close(): Promise<void>;
 }
 
 export async function startProxy(target: () => number): Promise<CutProxy> {
   const sockets = new Set<Socket>();
+  const webSockets = new Set<Socket>();
   let open = true;
+  let blocking = false;
+
+  /** Who asks for a WebSocket does so in the first bytes. */
+  function watch(client: Socket): void {
+    client.once('data', (bytes) => {
+      if (!/^upgrade: *websocket/im.test(bytes.toString('latin1'))) return;
+      if (blocking) client.destroy();
+      webSockets.add(client);
+      client.once('close', () => webSockets.delete(client));
+    });
+  }
+
   const server = createServer((client) => {
     if (!open) return void client.destroy();
+    watch(client);
     const upstream = connect(target(), '127.0.0.1');
     for (const [one, other] of [
       [client, upstream],
@@ -40,6 +56,10 @@ export async function startProxy(target: () => number): Promise<CutProxy> {
     },
     restore() {
       open = true;
+    },
+    blockWebSocket(on) {
+      blocking = on;
+      if (on) for (const socket of webSockets) socket.destroy();
     },
     close() {
       dropAll();

@@ -1,112 +1,161 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { DownFrame } from '@gapless/protocol';
 import type { What } from '../check/event.ts';
 import { bodyDigest } from '../digest.ts';
 import { signToken } from '../token.ts';
+import { backoffMs, mayReturn } from './backoff.ts';
+import { nowUs } from './clock.ts';
 import type { LoadContext } from './context.ts';
-import { intendedOf, makeMid, nowUs } from './mid.ts';
+import { Dawdle } from './dawdle.ts';
+import { intendedOf, isMeasured, makeMid } from './mid.ts';
 import type { ClientPlan } from './options.ts';
-import { isMessage, scanMessage } from './scanner.ts';
+import { Receiver } from './receiver.ts';
+import { FRAME, frameType } from './scanner.ts';
 import { LoadSocket } from './socket.ts';
-import { SeqTracker } from './tracker.ts';
 
-/** One message in so many is parsed in full and compared with what the scanner read. */
-const SAMPLE = 100;
 /** Above this many sockets to one address the source ports of one source address run out. */
 const SOCKETS_PER_ADDRESS = 25_000;
+/** A connection that is not joined by then is given up. */
+const CONNECT_TIMEOUT_MS = 15_000;
 /** The answer of the server says nothing about the outcome: the same mid may still be saved. */
-const UNKNOWN = new Set(['store_unavailable']);
+const UNKNOWN = new Set(['store_unavailable', 'internal']);
+/** What becomes of those who read slowly or not at all, by the protocol: no error. */
+const EXPECTED_OF_SLOW = new Set([1006, 4408, 4409]);
 
-/** One simulated user with one connection at a time, in one conversation. */
+/** One simulated user with one connection at a time, in one conversation. It returns by itself, as every client must. */
 export class LoadClient {
   readonly plan: ClientPlan;
-  tracker: SeqTracker | undefined;
+  readonly receiver: Receiver;
   /** Called on each answer: the closed loop. */
   onAnswer: () => void = () => {};
   readonly #context: LoadContext;
+  readonly #dawdle: Dawdle;
   readonly #token: string;
   #socket: LoadSocket | undefined;
+  /** Number of the connection; what older ones still say is not heard. */
   #connection = 0;
-  /** The head when this client first joined: what it must have received starts after it. */
-  #from = 0;
+  #where = '';
   #waiting: { resolve: () => void; reject: (error: Error) => void } | undefined;
   #joined = false;
-  #resuming: { startedUs: number; head: number } | undefined;
+  /** Away of its own accord. */
+  #absent = false;
+  /** Comes back no more. */
+  #over = false;
+  #arrivedUs = 0;
   /** Sent, no answer yet: mid to frame. */
   readonly #open = new Map<string, string>();
-  readonly #body: { text: string };
+  #pings = 0;
+  #acked = 0;
+  readonly #body: string;
 
   constructor(plan: ClientPlan, context: LoadContext) {
     this.plan = plan;
     this.#context = context;
     this.#token = signToken(context.options.jwtSecret, plan.user);
-    this.#body = { text: 'x'.repeat(Math.max(0, context.options.bodyBytes - '{"text":""}'.length)) };
+    this.#body = JSON.stringify({ text: 'x'.repeat(Math.max(0, context.options.bodyBytes - '{"text":""}'.length)) });
+    this.receiver = new Receiver(plan, context, this.#body, (what) => this.#tell(what));
+    this.#dawdle = new Dawdle(context.options.slowConsumerDelayMs);
   }
 
-  get from(): number {
-    return this.#from;
+  /** Everything sent was answered, and nothing more is awaited. */
+  get answered(): boolean {
+    return this.#over || (this.#open.size === 0 && this.#pings === 0);
   }
 
-  get connected(): boolean {
-    return this.#joined;
+  /** It was told to stay away, or never got in. */
+  get over(): boolean {
+    return this.#over;
   }
 
   /** Resolves when joined; messages after the last one received are replayed. */
   async connect(intendedUs = nowUs()): Promise<void> {
-    const { plan } = this;
-    this.#connection++;
-    const connection = this.#connection;
+    const { plan, receiver } = this;
+    const connection = ++this.#connection;
+    this.#where = `"u":${JSON.stringify(plan.user)},"d":"d${plan.index}","k":${connection},"cid":${JSON.stringify(plan.cid)}`;
     const joined = new Promise<void>((resolve, reject) => (this.#waiting = { resolve, reject }));
     joined.catch(() => {});
-    const address = Math.floor(plan.index / SOCKETS_PER_ADDRESS);
-    const localAddress = address > 0 && /127\.0\.0\.1|localhost/.test(plan.url) ? { localAddress: `127.0.0.${1 + address}` } : {};
-    const socket = await LoadSocket.open(
-      { url: plan.url, token: this.#token, ...localAddress },
-      {
-        text: (payload) => connection === this.#connection && this.#receive(payload),
-        ping: () => {},
-        close: (code) => connection === this.#connection && this.#closed(code),
-      },
-    );
-    this.#socket = socket;
-    const since = this.tracker === undefined ? {} : { since: this.tracker.next - 1 };
-    if (this.tracker !== undefined) this.#resuming = { startedUs: intendedUs, head: Number.POSITIVE_INFINITY };
-    socket.send(JSON.stringify({ t: 'join', cid: plan.cid, ...since }));
-    await joined;
+    const timeout = setTimeout(() => connection === this.#connection && this.#closed(1006), CONNECT_TIMEOUT_MS);
+    try {
+      const opening = this.#openSocket(connection);
+      opening.catch(() => {});
+      await Promise.race([opening, joined]);
+      const socket = await opening;
+      receiver.returns(intendedUs, this.#absent);
+      const since = receiver.cursor === undefined ? '' : `,"since":${receiver.cursor}`;
+      socket.send(`{"t":"join","cid":${JSON.stringify(plan.cid)}${since}}`);
+      await joined;
+    } finally {
+      clearTimeout(timeout);
+    }
     this.#context.record('connect', intendedUs, nowUs());
-    if (plan.noRead) socket.pause();
+    this.#absent = false;
+    if (plan.role === 'noRead' && !this.#context.draining) this.#socket?.pause();
     for (const [mid, frame] of this.#open) {
       this.#context.counts.resent++;
       this.#invoke(mid);
-      socket.send(frame);
+      this.#socket?.send(frame);
     }
   }
 
-  send(n: number, intendedUs: number): void {
-    const { run, counts, options } = this.#context;
-    if (options.mode === 'ping') {
-      counts.sent++;
-      return this.#socket?.send(JSON.stringify({ t: 'ping', n: intendedUs }));
-    }
-    const mid = makeMid(run, this.plan.index, n, intendedUs);
-    const frame = JSON.stringify({ t: 'send', cid: this.plan.cid, mid, kind: 'text', body: this.#body });
+  /** Whether its latency says something of the server. In a storm only those do that stayed: the others' thread is busy returning. */
+  send(n: number, intendedUs: number): boolean {
+    const { run, counts, options, storm } = this.#context;
+    if (options.mode === 'ping') return this.#ping(intendedUs);
+    const { role, steady } = this.plan;
+    const measured = !this.#absent && role !== 'slow' && role !== 'noRead' && (steady || !storm);
+    const mid = makeMid(run, this.plan.index, n, intendedUs, measured);
+    const frame = `{"t":"send","cid":${JSON.stringify(this.plan.cid)},"mid":"${mid}","kind":"text","body":${this.#body}}`;
     counts.sent++;
     this.#open.set(mid, frame);
-    if (!this.#joined) return;
+    if (!this.#joined) return measured;
     this.#invoke(mid);
     this.#socket!.send(frame);
+    return measured;
   }
 
-  /** Breaks the connection; what has no answer is sent again by the next `connect`. */
-  drop(): void {
-    if (!this.#joined) return;
-    this.#context.counts.reconnects++;
-    this.#socket?.end();
-    this.#closed(0);
+  /** Tells how far it got, as clients do; nothing when there is no news. */
+  acknowledge(): void {
+    const { cursor = 0 } = this.receiver;
+    if (cursor <= this.#acked || !this.#joined || this.plan.role === 'noRead') return;
+    const [cid, pos] = [JSON.stringify(this.plan.cid), (this.#acked = cursor)];
+    this.#socket!.send(`{"t":"ack","cid":${cid},"pos":${pos}}`);
+    this.#socket!.send(`{"t":"read","cid":${cid},"pos":${pos}}`);
+    this.#context.counts.acks += 2;
+  }
+
+  /** Breaks the connection, if there is one. What has no answer is sent again after the return. */
+  drop(): boolean {
+    if (!this.#joined) return false;
+    this.#absent = true;
+    this.#leave();
+    return true;
+  }
+
+  /** Returns after the wait that the protocol asks for, and tries until it is joined. */
+  async return({ atOnce = false } = {}): Promise<void> {
+    let firstUs: number | undefined;
+    for (let attempt = 0; !this.#over; attempt++) {
+      if (attempt > 0 || !atOnce) await sleep(backoffMs(attempt));
+      if (this.#over) return;
+      this.#context.counts.reconnects++;
+      firstUs ??= nowUs();
+      try {
+        return await this.connect(firstUs);
+      } catch {
+        this.#context.error('not connected');
+      }
+    }
   }
 
   /** Reads on as fast as it can, at the end of a run. */
   hurry(): void {
+    this.#dawdle.end();
     this.#socket?.resume();
+  }
+
+  /** Never got in. */
+  giveUp(): void {
+    this.#over = true;
   }
 
   /** At the end, when nothing more will come. */
@@ -115,89 +164,80 @@ export class LoadClient {
       this.#context.error('no answer');
       if (this.#joined) this.#tell({ ev: 'info', op: 'send', mid });
     }
-    if (this.#joined && !this.plan.noRead && this.plan.cid !== '') this.#tell({ ev: 'drained' });
+    if (this.#joined) this.#tell({ ev: 'drained' });
+    this.#over = true;
     this.#connection++;
+    this.#dawdle.end();
     this.#socket?.end();
   }
 
-  #receive(payload: Buffer): void {
-    if (isMessage(payload)) this.#message(payload);
-    else this.#control(JSON.parse(payload.toString()) as DownFrame);
+  #openSocket(connection: number): Promise<LoadSocket> {
+    const { url, index } = this.plan;
+    const address = Math.floor(index / SOCKETS_PER_ADDRESS);
+    const localAddress = address > 0 && /127\.0\.0\.1|localhost/.test(url) ? { localAddress: `127.0.0.${1 + address}` } : {};
+    const current = () => connection === this.#connection;
+    return LoadSocket.open(
+      { url, token: this.#token, ...localAddress },
+      {
+        chunk: () => {
+          this.#arrivedUs = nowUs();
+          this.#context.counts.reads++;
+        },
+        text: (data, start, end) => current() && this.#receive(data, start, end),
+        ping: () => {},
+        close: (code) => current() && this.#closed(code),
+      },
+      (link) => (this.#socket = link),
+    );
   }
 
-  #message(payload: Buffer): void {
-    const { counts, history } = this.#context;
-    const scanned = scanMessage(payload);
-    if (scanned === undefined || this.tracker === undefined) return this.#context.error('unreadable message');
-    const { seq, mid } = scanned;
-    const replay = this.#resuming !== undefined && seq <= this.#resuming.head;
-    this.tracker.receive(seq);
-    counts.received++;
-    const now = nowUs();
-    if (mid.startsWith(this.#context.run) && !replay && !this.plan.noRead) this.#context.record('e2e', intendedOf(mid), now);
-    if (history !== undefined || counts.received % SAMPLE === 0) {
-      const frame = JSON.parse(payload.toString()) as Extract<DownFrame, { t: 'message' }>;
-      counts.sampled++;
-      if (frame.seq !== seq || frame.mid !== mid) this.#context.error('scanner misread');
-      if (history !== undefined)
-        this.#tell({ ev: 'recv', seq, mid, from: frame.from, h: bodyDigest(frame.body), via: replay ? 'replay' : 'live' });
-    }
-    this.#caughtUp(now);
-    if (this.plan.slow) this.#dawdle();
+  #receive(data: Buffer, start: number, end: number): void {
+    const type = frameType(data, start);
+    if (type === FRAME.message) {
+      this.receiver.message(data, start, end, this.#arrivedUs);
+      if (this.plan.role === 'slow' && !this.#context.draining) this.#dawdle.message(this.#socket!);
+    } else if (type !== FRAME.other && (type !== FRAME.read || this.#context.history !== undefined))
+      this.#control(JSON.parse(data.toString('utf8', start, end)) as DownFrame);
   }
 
   #control(frame: DownFrame): void {
     switch (frame.t) {
       case 'joined':
-        this.#onJoined(frame.head, frame.reset === true);
-        return;
+        return this.#onJoined(frame.head, frame.reset === true);
       case 'ack':
-        if (frame.mid !== undefined) this.#acked(frame.mid, frame.pos, frame.stage, frame.dup === true);
+        if (frame.mid !== undefined) this.#acknowledged(frame.mid, frame.pos, frame.stage, frame.dup === true);
         return;
       case 'pong':
-        if (frame.n !== undefined) this.#context.record('ping', frame.n, nowUs());
+        this.#pings--;
         this.#context.counts.received++;
-        return;
+        if (frame.n !== undefined) this.#context.record('ping', frame.n, this.#arrivedUs);
+        return this.onAnswer();
       case 'read':
-        this.#tell({ ev: 'cursor', of: frame.from, pos: frame.pos });
-        return;
+        return this.#tell({ ev: 'cursor', of: frame.from, pos: frame.pos });
       case 'error':
-        this.#failed(frame);
-        return;
+        return this.#failed(frame);
       default:
     }
   }
 
   #onJoined(head: number, reset: boolean): void {
-    this.#tell({
-      ev: 'joined',
-      head,
-      ...(this.tracker === undefined ? {} : { since: this.tracker.next - 1 }),
-      ...(reset ? { reset } : {}),
-    });
-    if (this.tracker === undefined) {
-      this.tracker = new SeqTracker(head + 1);
-      this.#from = head;
-    }
-    if (this.#resuming !== undefined) this.#resuming.head = head;
+    const { cursor } = this.receiver;
+    this.#tell({ ev: 'joined', head, ...(cursor === undefined ? {} : { since: cursor }), ...(reset ? { reset } : {}) });
     this.#joined = true;
-    this.#caughtUp(nowUs());
+    this.receiver.joined(head, this.#arrivedUs);
     this.#waiting?.resolve();
   }
 
-  #caughtUp(now: number): void {
-    if (this.#resuming === undefined || this.tracker!.next <= this.#resuming.head) return;
-    this.#context.record('resume', this.#resuming.startedUs, now);
-    this.#resuming = undefined;
-  }
-
-  #acked(mid: string, seq: number, stage: 'accepted' | 'saved', dup: boolean): void {
-    const { heads, counts } = this.#context;
-    // Who does not read sees the answer when the run is over: that is no latency of the server.
-    if (!this.plan.noRead) this.#context.record(stage, intendedOf(mid), nowUs());
+  #acknowledged(mid: string, seq: number, stage: 'accepted' | 'saved', dup: boolean): void {
+    const { heads, counts, window, measureFromUs } = this.#context;
+    const intendedUs = intendedOf(mid);
+    if (isMeasured(mid)) {
+      this.#context.record(stage, intendedUs, this.#arrivedUs);
+      if (stage === 'saved' && intendedUs >= measureFromUs) window.saved.record(this.#arrivedUs - intendedUs);
+    }
     if (stage !== 'saved' || !this.#open.delete(mid)) return;
     counts.saved++;
-    heads.set(this.plan.cid, Math.max(heads.get(this.plan.cid) ?? 0, seq));
+    if ((heads.get(this.plan.cid) ?? 0) < seq) heads.set(this.plan.cid, seq);
     this.#tell({ ev: 'ok', op: 'send', mid, seq, ...(dup ? { dup } : {}) });
     this.onAnswer();
   }
@@ -210,29 +250,45 @@ export class LoadClient {
     this.onAnswer();
   }
 
-  /** `code` 0: by this client itself. */
+  /** By the server or the network. */
   #closed(code: number): void {
-    if (code !== 0) this.#context.error(`closed ${code}`);
+    const { role } = this.plan;
+    const joined = this.#joined;
+    if (joined) this.#context.kicked(code, role);
+    const expected = (role === 'slow' || role === 'noRead') && EXPECTED_OF_SLOW.has(code);
+    // Who was not in yet counts its failure itself.
+    if (joined ? !expected : code !== 1006) this.#context.error(`closed ${code}`);
     this.#waiting?.reject(new Error(`closed ${code}`));
+    this.#leave();
+    if (!mayReturn(code)) this.#over = true;
+    else if (joined) void this.return();
+  }
+
+  #leave(): void {
     if (this.#joined) for (const mid of this.#open.keys()) this.#tell({ ev: 'info', op: 'send', mid });
+    for (; this.#pings > 0; this.#pings--) this.#context.error('no answer');
     this.#connection++;
     this.#joined = false;
-    this.#resuming = undefined;
+    this.#dawdle.end();
+    this.#socket?.end();
     this.#socket = undefined;
   }
 
-  #dawdle(): void {
-    const socket = this.#socket;
-    socket?.pause();
-    setTimeout(() => socket?.resume(), this.#context.options.slowConsumerDelayMs).unref();
+  #ping(intendedUs: number): boolean {
+    this.#context.counts.sent++;
+    if (!this.#joined || this.#socket === undefined) this.#context.error('not sent');
+    else {
+      this.#pings++;
+      this.#socket.send(`{"t":"ping","n":${intendedUs}}`);
+    }
+    return true;
   }
 
   #invoke(mid: string): void {
-    if (this.#context.history !== undefined) this.#tell({ ev: 'invoke', op: 'send', mid, h: bodyDigest(this.#body) });
+    if (this.#context.history !== undefined) this.#tell({ ev: 'invoke', op: 'send', mid, h: bodyDigest(JSON.parse(this.#body)) });
   }
 
   #tell(what: What): void {
-    const { user: u, index, cid } = this.plan;
-    this.#context.history?.write({ u, d: `d${index}`, k: this.#connection, cid }, what);
+    this.#context.history?.write(this.#where, what);
   }
 }

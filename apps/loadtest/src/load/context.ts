@@ -1,32 +1,52 @@
 import type { HistoryWriter } from './history-writer.ts';
-import type { LoadOptions } from './options.ts';
+import type { LoadOptions, Role } from './options.ts';
+import { Scanned } from './scanner.ts';
 import { type Counts, createCounts, createHistograms, type Histograms, type Latency } from './stats.ts';
+import { Window } from './window.ts';
 
 /** What the clients of one worker share. */
 export class LoadContext {
   readonly run: string;
+  readonly runBytes: Uint8Array;
   readonly options: LoadOptions;
   readonly history: HistoryWriter | undefined;
   readonly histograms: Histograms = createHistograms();
+  readonly window = new Window();
   readonly counts: Counts = createCounts();
+  readonly scanned = new Scanned();
   /** By code; also `closed 4409` and the like. */
   readonly errors = new Map<string, number>();
+  /** Connections that the server ended, as `4409 slow`. */
+  readonly kicks = new Map<string, number>();
   /** The largest seq acknowledged in each conversation. */
   readonly heads = new Map<string, number>();
   /** Nothing intended before is measured. */
   measureFromUs = 0;
+  /** Mode resume: between the cut and the last one's return. */
+  storm = false;
+  /** Sending is over: nobody dawdles, everyone reads. */
+  draining = false;
 
   constructor(run: string, options: LoadOptions, history?: HistoryWriter) {
     this.run = run;
+    this.runBytes = Buffer.from(`${run}-`);
     this.options = options;
     this.history = history;
   }
 
   record(name: Latency, intendedUs: number, atUs: number): void {
-    if (intendedUs >= this.measureFromUs) this.histograms[name].record(Math.max(1, atUs - intendedUs));
+    if (intendedUs >= this.measureFromUs) this.histograms[name].record(atUs - intendedUs);
   }
 
   error(code: string): void {
-    this.errors.set(code, (this.errors.get(code) ?? 0) + 1);
+    add(this.errors, code);
   }
+
+  kicked(code: number, role: Role): void {
+    add(this.kicks, `${code} ${role}`);
+  }
+}
+
+function add(counts: Map<string, number>, name: string): void {
+  counts.set(name, (counts.get(name) ?? 0) + 1);
 }

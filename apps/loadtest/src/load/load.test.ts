@@ -1,12 +1,21 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { backoffMs, mayReturn } from './backoff.ts';
+import { Hdr } from './hdr.ts';
 import { htmlReport } from './html.ts';
-import { intendedOf, makeMid } from './mid.ts';
-import { rolesOf } from './plan.ts';
-import { summarise } from './result.ts';
-import { FrameScanner, scanMessage } from './scanner.ts';
+import type { WorkerResult } from './messages.ts';
+import { intendedOf, isMeasured, makeMid } from './mid.ts';
+import { DEFAULTS, type LoadOptions } from './options.ts';
+import { roleOf } from './plan.ts';
+import { type Kind, problemOf } from './problem.ts';
+import { printTable, summariseRepeats, tableOf } from './repeats.ts';
+import { type LoadResult, summarise } from './result.ts';
+import { FrameScanner, Scanned, scanMessage } from './scanner.ts';
 import { intendedMs } from './schedule.ts';
-import { createCounts, createHistograms, mergeHistograms, percentilesOf } from './stats.ts';
+import { findMax } from './search.ts';
+import { conclude, type SelfTestStep } from './self-test.ts';
+import { createCounts, createHistograms, histogramData, mergeHistograms, percentilesOf } from './stats.ts';
+import { failuresOf } from './thresholds.ts';
 import { SeqTracker } from './tracker.ts';
 
 // Goal: the generator measures what it says. Method: its parts, one by one.
@@ -18,7 +27,10 @@ test('spread divides the interval among the clients, burst does not', () => {
 });
 
 test('the intended time travels in the mid', () => {
-  expect(intendedOf(makeMid('Lx', 12, 3, 123_456_789_012))).toBe(123_456_789_012);
+  for (const measured of [true, false]) {
+    const mid = makeMid('Lx', 12, 3, 123_456_789_012, measured);
+    expect([intendedOf(mid), isMeasured(mid)]).toEqual([123_456_789_012, measured]);
+  }
 });
 
 test('frames are found however the stream is cut', () => {
@@ -28,17 +40,36 @@ test('frames are found however the stream is cut', () => {
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 0, max: stream.length }), { maxLength: 20 }), (cuts) => {
       const got: number[] = [];
-      const scanner = new FrameScanner({ text: (payload) => void got.push(payload.length), ping: () => {}, close: () => {} });
+      const scanner = new FrameScanner({ text: (_, start, end) => void got.push(end - start), ping: () => {}, close: () => {} });
       const edges = [0, ...cuts.sort((a, b) => a - b), stream.length];
-      for (let at = 1; at < edges.length; at++) scanner.push(stream.subarray(edges[at - 1], edges[at]));
+      for (let at = 1; at < edges.length; at++) scanner.push(stream, edges[at - 1]!, edges[at]!);
       expect(got).toEqual([5, 130, 70_000]);
     }),
   );
 });
 
-test('a message is read without parsing it', () => {
-  const frame = { t: 'message', cid: 'c1', seq: 42, rev: 43, mid: 'L-1-2-3', from: 'ada', at: 1, kind: 'text', body: { text: '"seq":7' } };
-  expect(scanMessage(Buffer.from(JSON.stringify(frame)))).toEqual({ cid: 'c1', seq: 42, mid: 'L-1-2-3' });
+describe('a message is read without parsing it', () => {
+  const rest = { from: 'ada', at: 1, kind: 'text', body: { text: '"seq":7' } };
+  const scan = (frame: object) => {
+    const bytes = Buffer.from(`..${JSON.stringify(frame)}`);
+    const scanned = new Scanned();
+    const fits = scanMessage(bytes, 2, bytes.length, Buffer.from('Lx-'), scanned);
+    return { fits, ...scanned, mid: bytes.toString('latin1', scanned.midStart, scanned.midEnd) };
+  };
+
+  test.each([true, false])('of this run, measured: %s', (measured) => {
+    const mid = makeMid('Lx', 12, 3, 123_456_789_012, measured);
+    const read = scan({ t: 'message', cid: 'c1', seq: 42, rev: 43, mid, ...rest });
+    expect(read).toMatchObject({ fits: true, seq: 42, mid, own: true, measured, intendedUs: 123_456_789_012 });
+  });
+
+  test('of someone else', () => {
+    expect(scan({ t: 'message', cid: 'c1', seq: 1, rev: 1, mid: 'Ly-1-2-3', ...rest })).toMatchObject({ fits: true, own: false });
+  });
+
+  test('in another order of fields: told, not guessed', () => {
+    expect(scan({ t: 'message', cid: 'c1', rev: 43, seq: 42, mid: 'Lx-1-2-3', ...rest }).fits).toBe(false);
+  });
 });
 
 describe('a receiver counts', () => {
@@ -54,36 +85,171 @@ describe('a receiver counts', () => {
   });
 });
 
+test('percentiles are those of the sorted values, within a thousandth', () => {
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: 1, max: 2 ** 32 - 1 }), { minLength: 1, maxLength: 300 }), (values) => {
+      const hdr = new Hdr();
+      for (const value of values) hdr.record(value);
+      const sorted = values.toSorted((a, b) => a - b);
+      for (const percent of [0.1, 50, 90, 99, 99.9, 100]) {
+        const exact = sorted[Math.max(1, Math.ceil((percent / 100) * sorted.length)) - 1]!;
+        const got = hdr.percentile(percent);
+        expect(got).toBeGreaterThanOrEqual(exact);
+        expect(got).toBeLessThanOrEqual(exact * 1.001);
+      }
+      expect(hdr.bars().reduce((sum, [, count]) => sum + count, 0)).toBe(values.length);
+    }),
+  );
+});
+
 test('histograms of the workers add up', () => {
   const [all, one, two] = [createHistograms(), createHistograms(), createHistograms()];
   for (let us = 1; us <= 500; us++) one.e2e.record(us * 10);
   for (let us = 501; us <= 1_000; us++) two.e2e.record(us * 10);
-  for (const part of [one, two]) mergeHistograms(all, part);
+  for (const part of [one, two]) mergeHistograms(all, histogramData(part));
   const { count, p50, p99, max } = percentilesOf(all.e2e)!;
   expect([count, Math.round(p50), Math.round(p99 * 10), Math.round(max)]).toEqual([1_000, 5, 99, 10]);
   expect(percentilesOf(all.ping)).toBeUndefined();
 });
 
 test('roles come in the percentages asked for', () => {
-  const roles = Array.from({ length: 100 }, (_, index) => rolesOf(index, { slowConsumerPct: 20, noReadPct: 10, flapPct: 5 }));
+  const roles = Array.from({ length: 100 }, (_, index) => roleOf(index, { slowConsumerPct: 20, noReadPct: 10, flapPct: 5 }));
+  expect(['slow', 'noRead', 'flaps', 'fast'].map((name) => roles.filter((role) => role === name).length)).toEqual([20, 10, 5, 65]);
+});
+
+test('the wait before a return doubles from 500 ms to 8 s, with full jitter; some codes are final', () => {
+  expect([0, 1, 2, 3, 4, 5, 50].map((attempt) => backoffMs(attempt, () => 1))).toEqual([500, 1_000, 2_000, 4_000, 8_000, 8_000, 8_000]);
+  expect(backoffMs(3, () => 0)).toBe(0);
+  expect([1001, 1006, 4408, 4409, 4429].every(mayReturn)).toBe(true);
+  expect([1009, 4400, 4401, 4403].some(mayReturn)).toBe(false);
+});
+
+describe('the search for the highest rate', () => {
+  const upTo = (limit: number) => (rate: number) => Promise.resolve({ held: rate <= limit, outcome: rate });
+
+  test('ends close below it', async () => {
+    const { bestPerSec, open, steps } = await findMax(100, upTo(1_234));
+    expect(open).toBe(false);
+    expect(bestPerSec!).toBeLessThanOrEqual(1_234);
+    expect(bestPerSec! * 1.15).toBeGreaterThan(1_234);
+    expect(steps.length).toBeLessThan(10);
+  });
+
+  test('says when even the first does not hold, or none fails', async () => {
+    expect(await findMax(100, upTo(50))).toMatchObject({ open: false, steps: [{ held: false }] });
+    expect(await findMax(100, upTo(1e9))).toMatchObject({ open: true, bestPerSec: 6_400 });
+  });
+});
+
+describe('the ceiling of the generator', () => {
+  const step = (takenPerSec: number, generatorCpuPct: number) => ({ takenPerSec, generatorCpuPct, cpuUsPerMessage: 1 }) as SelfTestStep;
+
+  test('is what it took while it was not busy', () => {
+    expect(conclude([step(1_000, 20), step(4_000, 75), step(5_000, 95)])).toMatchObject({ ceilingPerSec: 4_000, atLeast: false });
+  });
+
+  test('is higher when it never was', () => {
+    expect(conclude([step(1_000, 20), step(2_000, 30)])).toMatchObject({ ceilingPerSec: 2_000, atLeast: true });
+  });
+});
+
+function resultOf(change: Partial<WorkerResult> = {}, options: Partial<LoadOptions> = {}, e2eMs = 10): LoadResult {
+  const histograms = createHistograms();
+  for (let i = 0; i < 10; i++) for (const name of ['e2e', 'saved', 'resume'] as const) histograms[name].record(e2eMs * 1_000);
+  const worker: WorkerResult = {
+    ...{ counts: createCounts(), histograms: histogramData(histograms), expected: 10, delivered: 10 },
+    ...{ errors: new Map(), kicks: new Map(), cpuPct: 1, drainMs: 5, behind: 0, ...change },
+  };
+  const second = {
+    second: 1,
+    sent: 1,
+    saved: 1,
+    received: 1,
+    cpuPct: 5,
+    rssMiB: 50,
+    e2eP50Ms: 1,
+    e2eP99Ms: 2,
+    savedP50Ms: 1,
+    savedP99Ms: 1,
+  };
+  return summarise(
+    { ...DEFAULTS, mode: 'group', jwtSecret: 'the-secret', ...options },
+    [worker],
+    [{ ...second, loopP99Ms: 11, loopMaxMs: 12 }],
+  );
+}
+
+describe('a run fails', () => {
+  test.each([
+    [{}, {}, []],
+    [{ counts: { ...createCounts(), gaps: 2, reorders: 1 } }, {}, ['2 gaps', '1 reorders']],
+    [{ errors: new Map([['closed 1006', 3]]) }, {}, ['3 errors, at most 0 allowed']],
+    [{ errors: new Map([['closed 1006', 3]]) }, { failErrors: 3 }, []],
+    [{ delivered: 9, behind: 1, drainMs: 60_000 }, {}, ['90.000 % delivered, 100 required; 1 clients behind after 60.0 s']],
+    [{ delivered: 9 }, { failDeliveredPct: 90 }, []],
+    [
+      {},
+      { failP99Ms: 9, failSavedP99Ms: 11, failResumeP99Ms: 9 },
+      ['e2e p99 10.0 ms, at most 9 allowed', 'resume p99 10.0 ms, at most 9 allowed'],
+    ],
+    [{ histograms: histogramData(createHistograms()) }, { failP99Ms: 9 }, ['e2e: nothing was measured']],
+  ])('%#', (change, thresholds, failures) => {
+    expect(failuresOf(resultOf(change), thresholds)).toEqual(failures);
+  });
+});
+
+test('repeats give median and worst of each figure', () => {
+  const repeated = summariseRepeats([10, 30, 20].map((ms) => resultOf({}, {}, ms)));
+  expect(repeated.median['e2e p99']).toBeCloseTo(20, 1);
+  expect(repeated.worst['e2e p99']).toBeCloseTo(30, 1);
+  expect(repeated.worst['delivered %']).toBe(100);
+  const rows = tableOf(repeated);
+  expect(rows.map(([name]) => name)).toEqual(['run', '1', '2', '3', 'median', 'worst']);
+  expect(rows[0]).not.toContain('ping p99');
   expect(
-    [roles.filter(({ slow }) => slow), roles.filter(({ noRead }) => noRead), roles.filter(({ flaps }) => flaps)].map(
-      ({ length }) => length,
-    ),
-  ).toEqual([20, 10, 5]);
+    new Set(
+      printTable(rows)
+        .split('\n')
+        .map((line) => line.length),
+    ).size,
+  ).toBe(1);
+});
+
+describe('options that make no sense are refused in one line that names the flag', () => {
+  const kind: Kind = { repeats: 1, selfTest: false };
+  test.each<[Partial<LoadOptions>, Partial<Kind>, RegExp | undefined]>([
+    [{}, {}, undefined],
+    [{ clients: 0 }, {}, /^--clients/],
+    [{ clients: 3 }, {}, /^--clients: an even number/],
+    [{ durationMs: 0 }, {}, /^--duration/],
+    [{ warmUpMs: 10_000 }, {}, /^--warm-up/],
+    [{ bodyBytes: 20_000 }, {}, /^--body-bytes/],
+    [{ slowConsumerPct: 60, noReadPct: 50 }, {}, /^--slow-consumer-pct/],
+    [{ urls: ['localhost'] }, {}, /^--urls: "localhost"/],
+    [{ groupSize: 5 }, {}, /^--group-size/],
+    [{ resumeAtOnce: true }, {}, /^--resume-at-once: only in mode resume/],
+    [{ mode: 'ping', flapPct: 5 }, {}, /^--flap-pct: not in mode ping/],
+    [{ mode: 'connect', connectRate: 5 }, {}, /^--closed-loop, --connect-rate/],
+    [{ mode: 'resume' }, { findMaxP99Ms: 800 }, /^--find-max-p99-ms/],
+    [{}, { findMaxP99Ms: 800, repeats: 2 }, /^--find-max-p99-ms/],
+    [{}, { repeats: 0 }, /^--repeats/],
+    [{ mode: 'group' }, { selfTest: true }, /^--self-test: .*--mode/],
+  ])('%j %j', (options, change, problem) => {
+    const found = problemOf({ ...DEFAULTS, ...options }, { ...kind, ...change });
+    if (problem === undefined) expect(found).toBeUndefined();
+    else expect(found).toMatch(problem);
+  });
 });
 
 test('the page asks nobody for anything, keeps the secret, and escapes', () => {
-  const worker = {
-    counts: createCounts(),
-    histograms: createHistograms(),
-    expected: 0,
-    delivered: 0,
-    errors: new Map([['<script>', 1]]),
-    cpuPct: 1,
-  };
-  const options = { mode: 'group', urls: ['x'], jwtSecret: 'the-secret' } as unknown as Parameters<typeof summarise>[0];
-  const page = htmlReport(summarise(options, [worker], [{ second: 1, sent: 1, saved: 1, received: 1, cpuPct: 5, rssMiB: 50 }]), ['<b>']);
+  const result = resultOf({ errors: new Map([['<script>', 1]]) }, { urls: ['x'] });
+  const page = htmlReport([{ result, failures: ['<b>'] }]);
   expect(page).not.toMatch(/https?:|\bsrc=|<script|<link|the-secret|<b>/);
-  expect(page.match(/<svg/g)).toHaveLength(4);
+  expect(page.match(/<svg/g)).toHaveLength(8);
+  const both = htmlReport(
+    [1, 2].map(() => ({ result, failures: [] })),
+    summariseRepeats([result, result]),
+  );
+  expect(both.match(/<svg/g)).toHaveLength(16);
+  expect(both).toContain('<td>median</td>');
 });

@@ -1,5 +1,6 @@
 import type { ClientPlan, LoadOptions } from './options.ts';
-import type { Counts, Histograms } from './stats.ts';
+import type { Counts, HistogramData } from './stats.ts';
+import type { WindowData } from './window.ts';
 
 export interface WorkerInput {
   readonly options: LoadOptions;
@@ -7,23 +8,34 @@ export interface WorkerInput {
   /** Prefix of every mid of this run. */
   readonly run: string;
   readonly name: string;
+  /** Mode resume: threads whose clients are all back, of how many; shared by them. */
+  readonly returned: Int32Array;
+  readonly threads: number;
 }
 
 export type ToWorker = { t: 'start'; startUs: number } | { t: 'drain'; heads: ReadonlyMap<string, number> };
 
 export type FromWorker =
+  | { t: 'connected'; count: number }
   | { t: 'ready' }
-  | { t: 'progress'; counts: Counts }
+  | { t: 'progress'; counts: Counts; window: WindowData; cpuUs: number; atUs: number }
+  /** Every message sent was answered, or will not be. */
   | { t: 'stopped'; heads: ReadonlyMap<string, number> }
   | ({ t: 'result' } & WorkerResult);
 
 export interface WorkerResult {
   readonly counts: Counts;
-  readonly histograms: Histograms;
-  /** What all readers together should have received, and did. */
+  readonly histograms: HistogramData;
+  /** What all together should have received, and did. */
   readonly expected: number;
   readonly delivered: number;
   readonly errors: ReadonlyMap<string, number>;
+  readonly kicks: ReadonlyMap<string, number>;
   /** CPU of the thread while sending, of one core. */
   readonly cpuPct: number;
+  /** From the end of sending until everyone had everything; clients that never had. */
+  readonly drainMs: number;
+  readonly behind: number;
+  /** Mode resume: from the cut until the last one had everything; absent when one never had. */
+  readonly stormMs?: number;
 }

@@ -6,9 +6,13 @@ export interface LoadOptions {
   readonly urls: readonly string[];
   readonly mode: (typeof MODES)[number];
   readonly clients: number;
+  /** Connections opened per second; 0: as fast as they are answered. */
+  readonly connectRate: number;
   readonly durationMs: number;
   /** From the start; sent but not measured. */
   readonly warmUpMs: number;
+  /** How long everything may take to arrive when sending is over. */
+  readonly drainTimeoutMs: number;
   readonly msgIntervalMs: number;
   readonly sendModel: (typeof SEND_MODELS)[number];
   /** Wait for the answer before the next message: hides stalls, for comparison only. */
@@ -19,11 +23,43 @@ export interface LoadOptions {
   readonly slowConsumerDelayMs: number;
   readonly noReadPct: number;
   readonly flapPct: number;
+  /** Mode resume: stay connected while all others are cut off. */
+  readonly steadyPct: number;
+  /** Mode resume: return without the wait that the protocol asks for. */
+  readonly resumeAtOnce: boolean;
+  /** Acknowledge and read what was received, once a second. */
+  readonly acks: boolean;
   readonly workers: number;
   readonly jwtSecret: string;
-  /** Folder for NDJSON histories; every frame is parsed then. */
+  /** Folder for NDJSON histories; every message is checked in full then. */
   readonly history?: string;
 }
+
+export const DEFAULTS = {
+  urls: ['http://127.0.0.1:9001'],
+  mode: 'single_e2e',
+  clients: 100,
+  connectRate: 0,
+  durationMs: 10_000,
+  warmUpMs: 0,
+  drainTimeoutMs: 60_000,
+  msgIntervalMs: 1_000,
+  sendModel: 'spread',
+  closedLoop: false,
+  bodyBytes: 128,
+  groupSize: 100,
+  slowConsumerPct: 0,
+  slowConsumerDelayMs: 100,
+  noReadPct: 0,
+  flapPct: 0,
+  steadyPct: 10,
+  resumeAtOnce: false,
+  acks: false,
+  workers: 1,
+} as const satisfies Omit<LoadOptions, 'jwtSecret'>;
+
+/** What a client does wrong, or `fast`: nothing. */
+export type Role = 'fast' | 'slow' | 'noRead' | 'flaps';
 
 /** Client of a worker. */
 export interface ClientPlan {
@@ -32,7 +68,6 @@ export interface ClientPlan {
   readonly cid: string;
   readonly url: string;
   readonly sends: boolean;
-  readonly slow: boolean;
-  readonly noRead: boolean;
-  readonly flaps: boolean;
+  readonly role: Role;
+  readonly steady: boolean;
 }

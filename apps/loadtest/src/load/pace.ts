@@ -1,25 +1,49 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
+import { backoffMs } from './backoff.ts';
 import type { LoadClient } from './client.ts';
+import { nowUs } from './clock.ts';
 import type { LoadContext } from './context.ts';
-import { nowUs } from './mid.ts';
+import type { WorkerInput } from './messages.ts';
 import { intendedMs } from './schedule.ts';
 
 const CONNECTS_AT_ONCE = 50;
-/** How long a client that flaps stays, and stays away; for all at once in mode resume. */
+const FIRST_TRIES = 5;
+/** How long a client that flaps stays, and stays away. */
 const FLAP_EVERY_MS = 2_000;
 const AWAY_MS = 300;
+/** Sends in a row, when the generator is late, before it reads again. */
+const SENDS_PER_TURN = 64;
+/** Each client acknowledges once in so many ticks. */
+const ACK_TICKS = 10;
+const ACK_TICK_MS = 100;
+const POLL_MS = 5;
 
-/** Connects everyone, some at a time. A refused client is counted and does not take part. */
-export async function connectAll(clients: readonly LoadClient[], context: LoadContext): Promise<void> {
-  const waiting = [...clients];
+/** Connects everyone, at the rate asked for or some at a time. Who is refused five times does not take part. */
+export async function connectAll(clients: readonly LoadClient[], context: LoadContext, onConnected: () => void): Promise<void> {
+  const { connectRate } = context.options;
+  const startUs = nowUs();
+  let next = 0;
   const one = async () => {
-    for (let client = waiting.shift(); client !== undefined; client = waiting.shift()) await attempt(client, context);
+    for (let client = clients[next++]; client !== undefined; client = clients[next++]) {
+      const dueUs = connectRate === 0 ? undefined : startUs + Math.round((client.plan.index / connectRate) * 1e6);
+      if (dueUs !== undefined) await until(dueUs);
+      await enter(client, context, dueUs, FIRST_TRIES);
+      onConnected();
+    }
   };
   await Promise.all(Array.from({ length: CONNECTS_AT_ONCE }, one));
 }
 
-async function attempt(client: LoadClient, context: LoadContext, intendedUs?: number): Promise<void> {
-  await client.connect(intendedUs).catch(() => context.error('not connected'));
+async function enter(client: LoadClient, context: LoadContext, intendedUs: number | undefined, tries: number): Promise<void> {
+  for (let attempt = 0; attempt < tries && !client.over; attempt++) {
+    if (attempt > 0) await sleep(backoffMs(attempt));
+    try {
+      return await client.connect(intendedUs);
+    } catch {
+      context.error('not connected');
+    }
+  }
+  client.giveUp();
 }
 
 /** Does what is due, when it is due, until the duration is over. */
@@ -28,8 +52,13 @@ export class Pace {
   readonly #context: LoadContext;
   readonly #startUs: number;
   readonly #endUs: number;
+  readonly #all: Pick<WorkerInput, 'returned' | 'threads'>;
+  /** Mode resume: how long the last one took to return and catch up. */
+  stormMs: number | undefined;
+  #storm: Promise<void> | undefined;
 
-  constructor(clients: readonly LoadClient[], context: LoadContext, startUs: number) {
+  constructor(clients: readonly LoadClient[], context: LoadContext, startUs: number, all: Pick<WorkerInput, 'returned' | 'threads'>) {
+    this.#all = all;
     this.#clients = clients;
     this.#context = context;
     this.#startUs = startUs;
@@ -37,27 +66,40 @@ export class Pace {
   }
 
   async run(): Promise<void> {
-    const { mode, closedLoop } = this.#context.options;
+    const { mode, closedLoop, acks } = this.#context.options;
     if (mode === 'connect') return this.#connects();
-    const flapping = mode === 'resume' ? this.#outage() : this.#flaps();
+    const stopAcks = acks ? this.#acknowledge() : () => {};
+    if (mode === 'resume') this.#storm = this.#outage();
+    const flapping = this.#flaps();
     await (closedLoop ? this.#closedLoop() : this.#openLoop());
     await flapping;
+    stopAcks();
+  }
+
+  /** Mode resume: until everyone is back, or the time of the drain is over. */
+  async stormOver(untilUs: number): Promise<void> {
+    if (this.#storm !== undefined) await Promise.race([this.#storm, until(untilUs)]);
+    this.#context.storm = false;
   }
 
   /** All senders have one interval, so their turns come round in one order. */
   async #openLoop(): Promise<void> {
     const { options } = this.#context;
     const senders = this.#clients.filter(({ plan }) => plan.sends);
-    for (let n = 0; ; n++) {
+    let late = 0;
+    for (let n = 0; senders.length > 0; n++) {
       for (const client of senders) {
         const dueUs = this.#startUs + Math.round(intendedMs(options, client.plan.index, n) * 1_000);
-        if (dueUs >= this.#endUs) return await this.#until(this.#endUs);
-        await this.#until(dueUs);
-        this.#context.record('lag', dueUs, nowUs());
-        client.send(n, dueUs);
+        if (dueUs >= this.#endUs) return await until(this.#endUs);
+        if (dueUs > nowUs()) {
+          late = 0;
+          await until(dueUs);
+        } else if (++late % SENDS_PER_TURN === 0) await turn();
+        const atUs = nowUs();
+        if (client.send(n, dueUs)) this.#context.record('lag', dueUs, atUs);
       }
-      if (senders.length === 0) return await this.#until(this.#endUs);
     }
+    await until(this.#endUs);
   }
 
   async #closedLoop(): Promise<void> {
@@ -68,7 +110,7 @@ export class Pace {
       client.onAnswer = () => void setTimeout(send, options.msgIntervalMs);
       setTimeout(send, intendedMs(options, client.plan.index, 0));
     }
-    await this.#until(this.#endUs);
+    await until(this.#endUs);
   }
 
   /** Connections by the clock, spread over the duration. */
@@ -77,40 +119,54 @@ export class Pace {
     const pending: Promise<void>[] = [];
     for (const client of this.#clients) {
       const dueUs = this.#startUs + Math.round((client.plan.index / clients) * durationMs * 1_000);
-      await this.#until(dueUs);
+      await until(dueUs);
       this.#context.record('lag', dueUs, nowUs());
-      pending.push(attempt(client, this.#context, dueUs));
+      pending.push(enter(client, this.#context, dueUs, 1));
     }
     await Promise.all(pending);
   }
 
   async #flaps(): Promise<void> {
-    const flapping = this.#clients.filter(({ plan }) => plan.flaps);
+    const flapping = this.#clients.filter(({ plan }) => plan.role === 'flaps');
     await Promise.all(
       flapping.map(async (client, at) => {
         const firstUs = this.#startUs + (FLAP_EVERY_MS * 1_000 * (at + 1)) / (flapping.length + 1);
         for (let atUs = firstUs; atUs + AWAY_MS * 1_000 < this.#endUs; atUs += FLAP_EVERY_MS * 1_000) {
-          await this.#until(atUs);
-          await this.#away(client);
+          await until(atUs);
+          if (!client.drop()) continue;
+          await sleep(AWAY_MS);
+          await client.return({ atOnce: true });
         }
       }),
     );
   }
 
-  /** In the middle everyone is cut off at once, and comes back at once. */
+  /** In the middle all but the steady ones are cut off at once, and return. */
   async #outage(): Promise<void> {
-    await this.#until((this.#startUs + this.#endUs) / 2);
-    await Promise.all(this.#clients.map((client) => this.#away(client)));
+    const { resumeAtOnce } = this.#context.options;
+    await until((this.#startUs + this.#endUs) / 2);
+    this.#context.storm = true;
+    const cutUs = nowUs();
+    const cut = this.#clients.filter((client) => !client.plan.steady && client.drop());
+    await Promise.all(cut.map((client) => client.return({ atOnce: resumeAtOnce })));
+    while (cut.some((client) => !client.over && !client.receiver.caughtUp)) await sleep(POLL_MS);
+    this.stormMs = cut.length === 0 ? 0 : (nowUs() - cutUs) / 1_000;
+    Atomics.add(this.#all.returned, 0, 1);
+    while (Atomics.load(this.#all.returned, 0) < this.#all.threads) await sleep(POLL_MS);
+    this.#context.storm = false;
   }
 
-  async #away(client: LoadClient): Promise<void> {
-    client.drop();
-    await sleep(AWAY_MS);
-    await attempt(client, this.#context);
+  #acknowledge(): () => void {
+    let tick = 0;
+    const timer = setInterval(() => {
+      tick++;
+      for (let at = tick % ACK_TICKS; at < this.#clients.length; at += ACK_TICKS) this.#clients[at]!.acknowledge();
+    }, ACK_TICK_MS);
+    return () => clearInterval(timer);
   }
+}
 
-  async #until(atUs: number): Promise<void> {
-    const ms = (atUs - nowUs()) / 1_000;
-    if (ms > 0) await sleep(Math.ceil(ms));
-  }
+async function until(atUs: number): Promise<void> {
+  const ms = (atUs - nowUs()) / 1_000;
+  if (ms > 0) await sleep(Math.ceil(ms));
 }

@@ -1,5 +1,5 @@
 import { signToken } from '../token.ts';
-import type { ClientPlan, LoadOptions } from './options.ts';
+import type { ClientPlan, LoadOptions, Role } from './options.ts';
 
 const PARTICIPANTS_PER_CALL = 1_000;
 const CALLS_AT_ONCE = 20;
@@ -9,49 +9,52 @@ export async function makePlans(run: string, options: LoadOptions): Promise<Clie
   const size = options.mode === 'single_e2e' ? 2 : Math.min(options.groupSize, options.clients);
   const users = Array.from({ length: options.clients }, (_, index) => `${run}-u${index}`);
   const groups = Array.from({ length: Math.ceil(users.length / size) }, (_, group) => users.slice(group * size, (group + 1) * size));
-  const cids: string[] = [];
-  for (let at = 0; at < groups.length; at += CALLS_AT_ONCE)
-    cids.push(...(await Promise.all(groups.slice(at, at + CALLS_AT_ONCE).map((group) => createGroup(options, group)))));
+  const token = signToken(options.jwtSecret, 'gapless-load', 'admin');
+  const cids: string[] = new Array(groups.length);
+  let next = 0;
+  const create = async () => {
+    for (let at = next++; at < groups.length; at = next++) cids[at] = await createGroup(options.urls[0]!, token, groups[at]!);
+  };
+  await Promise.all(Array.from({ length: CALLS_AT_ONCE }, create));
   return users.map((user, index) => ({
     index,
     user,
     cid: cids[Math.floor(index / size)]!,
     url: options.urls[index % options.urls.length]!,
     sends: true,
-    ...rolesOf(index, options),
+    role: roleOf(index, options),
+    steady: options.mode === 'resume' && (index * 37 + 11) % 100 < options.steadyPct,
   }));
 }
 
-/** Spread evenly over the clients: `pct` of any hundred in a row. Who does not read neither dawdles nor flaps. */
-export function rolesOf(
+/** Spread evenly over the clients: so many of any hundred in a row. */
+export function roleOf(
   index: number,
   { slowConsumerPct, noReadPct, flapPct }: Pick<LoadOptions, 'slowConsumerPct' | 'noReadPct' | 'flapPct'>,
-): Pick<ClientPlan, 'slow' | 'noRead' | 'flaps'> {
+): Role {
   const place = (index * 61) % 100;
-  const noRead = place < noReadPct;
-  const slow = !noRead && place < noReadPct + slowConsumerPct;
-  return { noRead, slow, flaps: !noRead && !slow && place < noReadPct + slowConsumerPct + flapPct };
+  if (place < noReadPct) return 'noRead';
+  if (place < noReadPct + slowConsumerPct) return 'slow';
+  return place < noReadPct + slowConsumerPct + flapPct ? 'flaps' : 'fast';
 }
 
-async function createGroup({ urls, jwtSecret }: LoadOptions, users: readonly string[]): Promise<string> {
-  const call = caller(urls[0]!, signToken(jwtSecret, 'gapless-load', 'admin'));
-  const { cid } = await call('/v1/conversations', { kind: 'group', participants: users.slice(0, PARTICIPANTS_PER_CALL), title: 'load' });
+async function createGroup(url: string, token: string, users: readonly string[]): Promise<string> {
+  const participants = users.slice(0, PARTICIPANTS_PER_CALL);
+  const { cid } = await post(`${url}/v1/conversations`, token, { kind: 'group', participants, title: 'load' });
   for (let at = PARTICIPANTS_PER_CALL; at < users.length; at += PARTICIPANTS_PER_CALL)
-    await call(`/v1/conversations/${cid}/participants`, { userIds: users.slice(at, at + PARTICIPANTS_PER_CALL) });
+    await post(`${url}/v1/conversations/${cid}/participants`, token, { userIds: users.slice(at, at + PARTICIPANTS_PER_CALL) });
   return cid!;
 }
 
-function caller(url: string, token: string) {
-  return async (path: string, body: object): Promise<{ cid?: string }> => {
-    const response = await fetch(`${url}${path}`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-      body: JSON.stringify(body),
-    });
-    const text = await response.text();
-    if (!response.ok) throw new LoadError(`${path} answers ${response.status}: ${text.slice(0, 200)}`);
-    return text === '' ? {} : JSON.parse(text);
-  };
+async function post(url: string, token: string, body: object): Promise<{ cid?: string }> {
+  const response = await fetch(url, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+  const text = await response.text();
+  if (!response.ok) throw new LoadError(`${url} answers ${response.status}: ${text.slice(0, 200)}`);
+  return text === '' ? {} : JSON.parse(text);
 }
 
 /** What stops a run before it starts; told in one line. */

@@ -1,6 +1,7 @@
 import type { CheckResult } from '../check/check.ts';
 import type { WorkerResult } from './messages.ts';
 import type { LoadOptions } from './options.ts';
+import type { ServerSample } from './server-probe.ts';
 import {
   type Counts,
   createCounts,
@@ -13,13 +14,28 @@ import {
 } from './stats.ts';
 
 /** One second of a run. */
-export interface Second {
+export interface Second extends ServerSample {
   readonly second: number;
   readonly sent: number;
   readonly saved: number;
   readonly received: number;
-  readonly cpuPct?: number;
-  readonly rssMiB?: number;
+  readonly e2eP50Ms?: number;
+  readonly e2eP99Ms?: number;
+  readonly savedP50Ms?: number;
+  readonly savedP99Ms?: number;
+  /** Of the busiest thread of the generator. */
+  readonly generatorCpuPct?: number;
+}
+
+/** What the server used while messages were sent. */
+export interface ServerUse {
+  readonly cpuPct: number;
+  readonly rssMaxMiB: number;
+  /** CPU for each message received, everything included. */
+  readonly cpuUsPerReceived?: number;
+  /** Of the worst second. */
+  readonly loopP99Ms?: number;
+  readonly loopMaxMs?: number;
 }
 
 export interface LoadResult {
@@ -28,14 +44,23 @@ export interface LoadResult {
   readonly counts: Counts;
   readonly expected: number;
   readonly delivered: number;
-  /** 0 to 100; of what every reader should have received. */
+  /** 0 to 100; of what every client should have received, those that were slow included. */
   readonly deliveredPct: number;
   /** Milliseconds. */
   readonly latency: Partial<Record<Latency, Percentiles>>;
+  /** For pictures: up to so many milliseconds, so many. */
+  readonly bars: { readonly [L in 'e2e' | 'saved']?: readonly [upToMs: number, count: number][] };
   readonly errors: Readonly<Record<string, number>>;
+  /** Connections that the server ended: by close code, then by what the client did wrong. */
+  readonly kicks: Readonly<Record<string, number>>;
+  /** From the end of sending until everyone had everything; `behind` clients never had. */
+  readonly drain: { readonly ms: number; readonly behind: number };
+  /** Mode resume: from the cut until the last one had everything; absent when one never had. */
+  readonly stormMs?: number;
   /** CPU of the busiest generator thread. Above 80, or `lag` p99 above 5 ms, the generator is what is measured. */
   readonly generatorCpuPct: number;
   readonly generatorOk: boolean;
+  readonly server?: ServerUse;
   readonly seconds: readonly Second[];
   readonly check?: CheckResult;
 }
@@ -51,14 +76,16 @@ export function summarise(
 ): LoadResult {
   const histograms = createHistograms();
   const counts = createCounts();
-  const errors: Record<string, number> = {};
-  let [expected, delivered] = [0, 0];
+  const [errors, kicks]: Record<string, number>[] = [{}, {}];
+  let [expected, delivered, behind] = [0, 0, 0];
   for (const worker of workers) {
     mergeHistograms(histograms, worker.histograms);
     for (const name of Object.keys(counts) as (keyof Counts)[]) counts[name] += worker.counts[name];
-    for (const [code, count] of worker.errors) errors[code] = (errors[code] ?? 0) + count;
+    for (const [code, count] of worker.errors) errors![code] = (errors![code] ?? 0) + count;
+    for (const [code, count] of worker.kicks) kicks![code] = (kicks![code] ?? 0) + count;
     expected += worker.expected;
     delivered += worker.delivered;
+    behind += worker.behind;
   }
   const latency: Partial<Record<Latency, Percentiles>> = {};
   for (const name of LATENCIES) {
@@ -67,6 +94,8 @@ export function summarise(
   }
   const { jwtSecret: _, ...shown } = options;
   const generatorCpuPct = Math.max(...workers.map(({ cpuPct }) => cpuPct));
+  const storms = workers.map(({ stormMs }) => stormMs);
+  const server = serverUse(seconds.slice(0, Math.max(1, Math.round(options.durationMs / 1_000))));
   return {
     at: new Date().toISOString(),
     options: shown,
@@ -75,31 +104,39 @@ export function summarise(
     delivered,
     deliveredPct: expected === 0 ? 100 : (delivered / expected) * 100,
     latency,
-    errors,
+    bars: barsOf(histograms),
+    errors: errors!,
+    kicks: kicks!,
+    drain: { ms: Math.max(...workers.map(({ drainMs }) => drainMs)), behind },
+    ...(storms.every((ms) => ms !== undefined) ? { stormMs: Math.max(...storms) } : {}),
     generatorCpuPct,
     generatorOk: generatorCpuPct <= GENERATOR_CPU_MAX_PCT && (latency.lag?.p99 ?? 0) <= LAG_MAX_MS,
+    ...(server === undefined ? {} : { server }),
     seconds,
     ...(check === undefined ? {} : { check }),
   };
 }
 
-export interface Thresholds {
-  readonly failP99Ms?: number;
-  readonly failErrors?: number;
-  readonly failDeliveredPct?: number;
+function barsOf(histograms: ReturnType<typeof createHistograms>): LoadResult['bars'] {
+  const names = (['e2e', 'saved'] as const).filter((name) => histograms[name].count > 0);
+  return Object.fromEntries(names.map((name) => [name, histograms[name].bars().map(([upTo, count]) => [upTo / 1_000, count])]));
 }
 
-/** What a run did not reach; order, loss and duplicates have no threshold. */
-export function failuresOf(result: LoadResult, { failP99Ms, failErrors = 0, failDeliveredPct = 100 }: Thresholds): string[] {
-  const { counts, latency, errors, deliveredPct, check } = result;
-  const failures: string[] = [];
-  for (const name of ['gaps', 'duplicates', 'reorders'] as const) if (counts[name] > 0) failures.push(`${counts[name]} ${name}`);
-  const count = Object.values(errors).reduce((sum, each) => sum + each, 0);
-  if (count > failErrors) failures.push(`${count} errors, at most ${failErrors} allowed`);
-  if (deliveredPct < failDeliveredPct) failures.push(`${deliveredPct.toFixed(3)} % delivered, ${failDeliveredPct} required`);
-  const p99 = (latency.e2e ?? latency.ping ?? latency.connect)?.p99;
-  if (failP99Ms !== undefined && p99 !== undefined && p99 > failP99Ms)
-    failures.push(`p99 ${p99.toFixed(1)} ms, at most ${failP99Ms} allowed`);
-  if (check !== undefined && !check.ok) failures.push(`the checker found ${check.anomalies.map(({ name }) => name).join(', ')}`);
-  return failures;
+function serverUse(seconds: readonly Second[]): ServerUse | undefined {
+  const sampled = seconds.filter(({ cpuPct }) => cpuPct !== undefined);
+  if (sampled.length === 0) return undefined;
+  const cpu = sampled.reduce((sum, { cpuPct }) => sum + cpuPct!, 0);
+  const received = sampled.reduce((sum, second) => sum + second.received, 0);
+  const loops = seconds.filter(({ loopP99Ms }) => loopP99Ms !== undefined);
+  return {
+    cpuPct: cpu / sampled.length,
+    rssMaxMiB: Math.max(...sampled.map(({ rssMiB }) => rssMiB!)),
+    ...(received > 0 ? { cpuUsPerReceived: (cpu * 1e4) / received } : {}),
+    ...(loops.length > 0
+      ? {
+          loopP99Ms: Math.max(...loops.map(({ loopP99Ms }) => loopP99Ms!)),
+          loopMaxMs: Math.max(...loops.map(({ loopMaxMs }) => loopMaxMs!)),
+        }
+      : {}),
+  };
 }

@@ -1,48 +1,105 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Worker } from 'node:worker_threads';
 import type { CheckResult } from '../check/check.ts';
 import { checkFiles } from '../check/files.ts';
 import { serverLog } from '../check/server-log.ts';
 import { signToken } from '../token.ts';
-import type { FromWorker, ToWorker, WorkerInput, WorkerResult } from './messages.ts';
-import { nowUs } from './mid.ts';
+import { nowUs } from './clock.ts';
+import { Generator } from './generator.ts';
+import type { WorkerInput, WorkerResult } from './messages.ts';
+import { Meter } from './meter.ts';
 import type { ClientPlan, LoadOptions } from './options.ts';
 import { makePlans } from './plan.ts';
 import { type LoadResult, type Second, summarise } from './result.ts';
-import { findServer, ServerProcess } from './server-process.ts';
-import { type Counts, createCounts } from './stats.ts';
+import { ServerProbe } from './server-probe.ts';
 
 /** Workers are told the start this long ahead. */
 const HEAD_START_US = 100_000;
+const LOGS_AT_ONCE = 10;
+const CONNECTING_TOLD_MS = 5_000;
 
 export interface RunHooks {
   /** Of the server; looked for by its port when absent. */
   pid?: number;
   onSecond?: (second: Second) => void;
+  /** What goes on before and after the seconds. */
+  onPhase?: (text: string) => void;
 }
 
 /** Runs one load and resolves to what was measured. Nothing is judged here. @throws LoadError the run could not start */
-export async function runLoad(options: LoadOptions, { pid = findServer(options.urls[0]!), onSecond }: RunHooks = {}): Promise<LoadResult> {
+export async function runLoad(options: LoadOptions, { pid, onSecond, onPhase = () => {} }: RunHooks = {}): Promise<LoadResult> {
   const run = `L${Date.now().toString(36)}`;
   if (options.history !== undefined) mkdirSync(options.history, { recursive: true });
+  onPhase(`creating ${options.clients} users and their conversations`);
   const plans = await makePlans(run, options);
-  const count = Math.min(options.workers, options.clients);
-  const workers = Array.from({ length: count }, (_, n) => {
-    const input = { options, run, name: `${run}-${n}`, plans: plans.filter(({ index }) => index % count === n) };
-    return new Generator(input satisfies WorkerInput);
-  });
-  await Promise.all(workers.map((worker) => worker.next('ready')));
-  const meter = new Meter(workers, pid, onSecond);
-  for (const worker of workers) worker.tell({ t: 'start', startUs: nowUs() + HEAD_START_US });
+  const workers = startWorkers(options, run, plans);
+  const measured = await measure(options, workers, { pid, onSecond, onPhase }).finally(() =>
+    Promise.all(workers.map((worker) => worker.end())),
+  );
+  if (options.history !== undefined) onPhase('checking the histories');
+  const check = options.history === undefined ? undefined : await checkRun(options, workers, plans);
+  return summarise(options, measured.results, measured.seconds, check);
+}
+
+/** From the connections to the end of the drain. */
+async function measure(
+  options: LoadOptions,
+  workers: readonly Generator[],
+  { pid, onSecond, onPhase }: { pid: number | undefined; onSecond: RunHooks['onSecond']; onPhase: (text: string) => void },
+): Promise<{ results: WorkerResult[]; seconds: readonly Second[] }> {
+  await connected(workers, options, onPhase);
+  const probe = new ServerProbe(options.urls, pid);
+  await probe.sample();
+  const meter = new Meter(workers, probe, onSecond);
+  const startUs = nowUs() + HEAD_START_US;
+  for (const worker of workers) worker.tell({ t: 'start', startUs });
   const stopped = await Promise.all(workers.map((worker) => worker.next('stopped')));
-  meter.stop();
+  onPhase('sending is over; waiting until everyone has everything');
   const heads = new Map<string, number>();
   for (const worker of stopped) for (const [cid, head] of worker.heads) heads.set(cid, Math.max(heads.get(cid) ?? 0, head));
   for (const worker of workers) worker.tell({ t: 'drain', heads });
   const results: WorkerResult[] = await Promise.all(workers.map((worker) => worker.next('result')));
-  const check = options.history === undefined ? undefined : await checkRun(options, workers, plans);
-  return summarise(options, results, meter.seconds, check);
+  meter.stop();
+  return { results, seconds: meter.seconds };
+}
+
+export function startWorkers(options: LoadOptions, run: string, plans: readonly ClientPlan[]): Generator[] {
+  const count = Math.min(options.workers, options.clients);
+  const anySteady = plans.some(({ steady }) => steady);
+  const returned = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+  return Array.from({ length: count }, (_, n) => {
+    const input = {
+      options,
+      run,
+      returned,
+      threads: count,
+      name: `${run}-${n}`,
+      plans: plans.filter((plan) => threadOf(plan, count, anySteady) === n),
+    };
+    return new Generator(input satisfies WorkerInput);
+  });
+}
+
+/** Who stays while others return has the first thread alone: the work of returning must not delay what it measures. */
+function threadOf({ index, steady }: ClientPlan, count: number, anySteady: boolean): number {
+  if (!anySteady || count === 1) return index % count;
+  return steady ? 0 : 1 + (index % (count - 1));
+}
+
+export async function connected(
+  workers: readonly Generator[],
+  { clients, mode }: LoadOptions,
+  onPhase: (text: string) => void,
+): Promise<void> {
+  const startedUs = nowUs();
+  const total = () => workers.reduce((sum, worker) => sum + worker.connected, 0);
+  const timer = setInterval(() => onPhase(`connected ${total()} of ${clients}`), CONNECTING_TOLD_MS);
+  try {
+    await Promise.all(workers.map((worker) => worker.next('ready')));
+  } finally {
+    clearInterval(timer);
+  }
+  if (mode !== 'connect') onPhase(`connected ${clients} in ${((nowUs() - startedUs) / 1e6).toFixed(1)} s`);
 }
 
 /** Adds the server's log to the histories, and checks them. */
@@ -50,77 +107,15 @@ async function checkRun(options: LoadOptions, workers: readonly Generator[], pla
   const files = workers.map(({ name }) => join(options.history!, `${name}.ndjson`));
   const final = join(options.history!, `${workers[0]!.name.split('-')[0]}-final.ndjson`);
   writeFileSync(final, '');
-  for (const { cid, user } of new Map(plans.map((plan) => [plan.cid, plan])).values()) {
-    const lines: string[] = [];
-    for await (const event of serverLog({ url: options.urls[0]!, token: signToken(options.jwtSecret, user), cid }))
-      lines.push(`${JSON.stringify(event)}\n`);
-    writeFileSync(final, lines.join(''), { flag: 'a' });
-  }
-  return checkFiles([...files, final]);
-}
-
-/** A worker thread, and what it says. */
-class Generator {
-  readonly name: string;
-  counts: Counts = createCounts();
-  readonly #worker: Worker;
-  readonly #said: FromWorker[] = [];
-  #failed: Error | undefined;
-  #wake = () => {};
-
-  constructor(input: WorkerInput) {
-    this.name = input.name;
-    this.#worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: input });
-    this.#worker.on('message', (message: FromWorker) => {
-      if (message.t === 'progress') this.counts = message.counts;
-      else this.#said.push(message);
-      this.#wake();
-    });
-    this.#worker.on('error', (error) => {
-      this.#failed = error as Error;
-      this.#wake();
-    });
-  }
-
-  tell(message: ToWorker): void {
-    this.#worker.postMessage(message);
-  }
-
-  async next<T extends FromWorker['t']>(t: T): Promise<Extract<FromWorker, { t: T }>> {
-    while (this.#said[0]?.t !== t) {
-      if (this.#failed !== undefined) throw this.#failed;
-      await new Promise<void>((resolve) => (this.#wake = resolve));
+  const conversations = [...new Map(plans.map((plan) => [plan.cid, plan])).values()];
+  const readSome = async () => {
+    for (let plan = conversations.pop(); plan !== undefined; plan = conversations.pop()) {
+      const lines: string[] = [];
+      const token = signToken(options.jwtSecret, plan.user);
+      for await (const event of serverLog({ url: options.urls[0]!, token, cid: plan.cid })) lines.push(`${JSON.stringify(event)}\n`);
+      writeFileSync(final, lines.join(''), { flag: 'a' });
     }
-    return this.#said.shift() as Extract<FromWorker, { t: T }>;
-  }
-}
-
-/** Looks once a second at the workers and at the server. */
-class Meter {
-  readonly seconds: Second[] = [];
-  readonly #timer: NodeJS.Timeout;
-
-  constructor(workers: readonly Generator[], pid: number | undefined, onSecond: RunHooks['onSecond']) {
-    const server = pid === undefined ? undefined : new ServerProcess(pid);
-    let before = createCounts();
-    this.#timer = setInterval(() => {
-      const now = createCounts();
-      for (const { counts } of workers) for (const name of ['sent', 'saved', 'received'] as const) now[name] += counts[name];
-      const { sent, saved, received } = now;
-      const second: Second = {
-        second: this.seconds.length + 1,
-        sent: sent - before.sent,
-        saved: saved - before.saved,
-        received: received - before.received,
-        ...server?.sample(),
-      };
-      before = now;
-      this.seconds.push(second);
-      onSecond?.(second);
-    }, 1_000);
-  }
-
-  stop(): void {
-    clearInterval(this.#timer);
-  }
+  };
+  await Promise.all(Array.from({ length: LOGS_AT_ONCE }, readSome));
+  return checkFiles([...files, final]);
 }

@@ -1,78 +1,156 @@
-const EMPTY = Buffer.alloc(0);
 const QUOTE = 0x22;
-const NEEDLE_SEQ = Buffer.from('"seq":');
-const NEEDLE_MID = Buffer.from('"mid":"');
+const COMMA = 0x2c;
+const DASH = 0x2d;
+const UNDERSCORE = 0x5f;
+/** Kept for a frame that was cut, once it was needed; a larger one is let go with its frame. */
+const KEPT_BYTES = 4_096;
 
 export interface FrameSink {
-  text(payload: Buffer): void;
+  /** The bytes belong to the next frame as soon as this returns. */
+  text(data: Buffer, start: number, end: number): void;
   ping(payload: Buffer): void;
   close(code: number): void;
 }
 
-/** Finds the frames of a server's WebSocket stream by their headers, however the stream is cut. */
+/** Finds the frames of a server's WebSocket stream by their headers, however the stream is cut. Only a frame that was cut is copied. */
 export class FrameScanner {
   readonly #sink: FrameSink;
-  #rest: Buffer = EMPTY;
+  #part: Buffer | undefined;
+  #held = 0;
 
   constructor(sink: FrameSink) {
     this.#sink = sink;
   }
 
-  push(chunk: Buffer): void {
-    const data = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
-    let at = 0;
+  push(chunk: Buffer, from: number, to: number): void {
+    let at = this.#held === 0 ? from : this.#complete(chunk, from, to);
     for (;;) {
-      const end = this.#frame(data, at);
-      if (end === -1) break;
-      at = end;
+      const bytes = frameBytes(chunk, at, to);
+      if (bytes > to - at) break;
+      this.#hand(chunk, at, at + bytes);
+      at += bytes;
     }
-    this.#rest = at === data.length ? EMPTY : data.subarray(at);
+    if (at < to) this.#hold(chunk, at, to);
   }
 
-  /** Hands on the frame at `at`; where it ends, or -1 when it is not all there. */
-  #frame(data: Buffer, at: number): number {
-    if (data.length - at < 2) return -1;
-    let length = data[at + 1]! & 127;
-    let start = at + 2;
-    if (length === 126) {
-      if (data.length - at < 4) return -1;
-      length = data.readUInt16BE(at + 2);
-      start = at + 4;
-    } else if (length === 127) {
-      if (data.length - at < 10) return -1;
-      length = Number(data.readBigUInt64BE(at + 2));
-      start = at + 10;
+  /** Adds to the frame that was cut; where the chunk goes on behind it. */
+  #complete(chunk: Buffer, from: number, to: number): number {
+    let at = from;
+    while (at < to) {
+      const missing = frameBytes(this.#part!, 0, this.#held) - this.#held;
+      if (missing === 0) break;
+      const take = Math.min(missing, to - at);
+      this.#hold(chunk, at, at + take);
+      at += take;
     }
-    const end = start + length;
-    if (data.length < end) return -1;
+    if (frameBytes(this.#part!, 0, this.#held) > this.#held) return at;
+    const [part, held] = [this.#part!, this.#held];
+    this.#held = 0;
+    if (part.length > KEPT_BYTES) this.#part = undefined;
+    this.#hand(part, 0, held);
+    return at;
+  }
+
+  #hold(chunk: Buffer, from: number, to: number): void {
+    const held = this.#held + to - from;
+    if (this.#part === undefined || this.#part.length < held) {
+      const larger = Buffer.allocUnsafe(Math.max(512, 2 * held));
+      this.#part?.copy(larger, 0, 0, this.#held);
+      this.#part = larger;
+    }
+    chunk.copy(this.#part, this.#held, from, to);
+    this.#held = held;
+  }
+
+  #hand(data: Buffer, at: number, end: number): void {
+    const lengthByte = data[at + 1]! & 127;
+    const start = at + (lengthByte < 126 ? 2 : lengthByte === 126 ? 4 : 10);
     const opcode = data[at]! & 15;
-    if (opcode === 1) this.#sink.text(data.subarray(start, end));
+    if (opcode === 1) this.#sink.text(data, start, end);
     else if (opcode === 9) this.#sink.ping(data.subarray(start, end));
-    else if (opcode === 8) this.#sink.close(length >= 2 ? data.readUInt16BE(start) : 1005);
-    return end;
+    else if (opcode === 8) this.#sink.close(end - start >= 2 ? data.readUInt16BE(start) : 1005);
   }
 }
 
-/** Whether the frame is `{"t":"message",…`; servers put `t` first. */
-export function isMessage(payload: Buffer): boolean {
-  return payload[6] === 0x6d && payload[7] === 0x65 && payload[8] === 0x73; // mes
+/** Bytes of the frame at `at`, header included; or of its header, as far as that can be told, when more than there are. */
+function frameBytes(data: Buffer, at: number, to: number): number {
+  if (to - at < 2) return 2;
+  const length = data[at + 1]! & 127;
+  if (length < 126) return 2 + length;
+  if (length === 126) return to - at < 4 ? 4 : 4 + data.readUInt16BE(at + 2);
+  return to - at < 10 ? 10 : 10 + Number(data.readBigUInt64BE(at + 2));
 }
 
-export interface Scanned {
-  readonly cid: string;
-  readonly seq: number;
-  readonly mid: string;
+/** What `scanMessage` read; one of it is used again and again. */
+export class Scanned {
+  seq = 0;
+  midStart = 0;
+  midEnd = 0;
+  /** Of this run. */
+  own = false;
+  /** Its latency counts; see mid.ts. */
+  measured = false;
+  intendedUs = 0;
 }
 
-/** The fields that are measured, without parsing the body: `{"t":"message","cid":"…","seq":n,"rev":n,"mid":"…"`. */
-export function scanMessage(payload: Buffer): Scanned | undefined {
-  const cidAt = 22;
-  const cidEnd = payload.indexOf(QUOTE, cidAt);
-  const seqAt = payload.indexOf(NEEDLE_SEQ, cidEnd);
-  const midAt = payload.indexOf(NEEDLE_MID, seqAt);
-  if (cidEnd === -1 || seqAt === -1 || midAt === -1) return undefined;
+/**
+ * Reads `{"t":"message","cid":"…","seq":n,"rev":n,"mid":"…"` without making a string of anything: true when the frame stands so, as
+ * servers write it. `run` is the prefix of the run's mids.
+ */
+export function scanMessage(data: Buffer, start: number, end: number, run: Uint8Array, into: Scanned): boolean {
+  let at = start + 22;
+  while (at < end && data[at] !== QUOTE) at++;
+  // `","seq":`
+  if (data[at + 1] !== COMMA || data[at + 3] !== 0x73 || data[at + 5] !== 0x71) return false;
+  at += 8;
   let seq = 0;
-  for (let at = seqAt + NEEDLE_SEQ.length; payload[at]! >= 0x30 && payload[at]! <= 0x39; at++) seq = seq * 10 + payload[at]! - 0x30;
-  const start = midAt + NEEDLE_MID.length;
-  return { cid: payload.toString('latin1', cidAt, cidEnd), seq, mid: payload.toString('latin1', start, payload.indexOf(QUOTE, start)) };
+  for (; data[at]! >= 0x30 && data[at]! <= 0x39; at++) seq = seq * 10 + data[at]! - 0x30;
+  // `,"rev":`
+  if (data[at] !== COMMA || data[at + 2] !== 0x72 || data[at + 4] !== 0x76) return false;
+  at += 7;
+  while (data[at]! >= 0x30 && data[at]! <= 0x39) at++;
+  // `,"mid":"`
+  if (data[at] !== COMMA || data[at + 2] !== 0x6d || data[at + 4] !== 0x64 || data[at + 7] !== QUOTE) return false;
+  at += 8;
+  into.seq = seq;
+  into.midStart = at;
+  let own = true;
+  for (let i = 0; i < run.length; i++) if (data[at + i] !== run[i]) own = false;
+  let time = 0;
+  let separator = 0;
+  for (; at < end; at++) {
+    const char = data[at]!;
+    if (char === QUOTE) break;
+    if (char === DASH || char === UNDERSCORE) {
+      separator = char;
+      time = 0;
+    } else time = time * 36 + char - (char <= 0x39 ? 0x30 : 0x57);
+  }
+  into.midEnd = at;
+  into.own = own;
+  into.measured = separator === DASH;
+  into.intendedUs = time;
+  return at < end;
+}
+
+export const FRAME = { message: 1, joined: 2, ack: 3, pong: 4, error: 5, read: 6, other: 0 } as const;
+
+/** The type of a frame by its first letters: servers put `t` first. */
+export function frameType(data: Buffer, start: number): (typeof FRAME)[keyof typeof FRAME] {
+  switch (data[start + 6]) {
+    case 0x6d:
+      return FRAME.message;
+    case 0x6a:
+      return FRAME.joined;
+    case 0x61:
+      return FRAME.ack;
+    case 0x70:
+      return data[start + 7] === 0x6f ? FRAME.pong : FRAME.other;
+    case 0x65:
+      return FRAME.error;
+    case 0x72:
+      return data[start + 9] === 0x64 ? FRAME.read : FRAME.other;
+    default:
+      return FRAME.other;
+  }
 }

@@ -1,33 +1,44 @@
-import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
+import { Hdr, type HdrData } from './hdr.ts';
 
-export const LATENCIES = ['connect', 'accepted', 'saved', 'e2e', 'ping', 'resume', 'lag'] as const;
+/**
+ * `e2e`: receivers that read as they should; `e2eSlow`: those that dawdle; `e2eStorm`: those that stayed, while all others came back.
+ * `lag`: how late the generator itself sent.
+ */
+export const LATENCIES = ['connect', 'accepted', 'saved', 'e2e', 'e2eSlow', 'e2eStorm', 'ping', 'resume', 'lag'] as const;
 export type Latency = (typeof LATENCIES)[number];
 
-export type Histograms = Record<Latency, RecordableHistogram>;
+/** Microseconds. */
+export type Histograms = Record<Latency, Hdr>;
+export type HistogramData = Record<Latency, HdrData>;
 
-/** Microseconds. `lag`: how late the generator itself sent. */
 export function createHistograms(): Histograms {
-  return Object.fromEntries(LATENCIES.map((name) => [name, createHistogram({ figures: 3 })])) as Histograms;
+  return Object.fromEntries(LATENCIES.map((name) => [name, new Hdr()])) as Histograms;
 }
 
-export function mergeHistograms(into: Histograms, from: Histograms): void {
-  for (const name of LATENCIES) if (from[name].count > 0) into[name].add(from[name]);
+export function histogramData(histograms: Histograms): HistogramData {
+  return Object.fromEntries(LATENCIES.map((name) => [name, histograms[name].data()])) as HistogramData;
+}
+
+export function mergeHistograms(into: Histograms, from: HistogramData): void {
+  for (const name of LATENCIES) into[name].add(from[name]);
 }
 
 export interface Percentiles {
   readonly count: number;
   readonly p50: number;
   readonly p90: number;
+  readonly p95: number;
   readonly p99: number;
   readonly p999: number;
   readonly max: number;
 }
 
 /** In milliseconds; absent when nothing was recorded. */
-export function percentilesOf(histogram: RecordableHistogram): Percentiles | undefined {
+export function percentilesOf(histogram: Hdr): Percentiles | undefined {
   if (histogram.count === 0) return undefined;
   const ms = (percent: number) => histogram.percentile(percent) / 1_000;
-  return { count: histogram.count, p50: ms(50), p90: ms(90), p99: ms(99), p999: ms(99.9), max: histogram.max / 1_000 };
+  const { count, max } = histogram;
+  return { count, p50: ms(50), p90: ms(90), p95: ms(95), p99: ms(99), p999: ms(99.9), max: max / 1_000 };
 }
 
 export interface Counts {
@@ -39,10 +50,17 @@ export interface Counts {
   gaps: number;
   reorders: number;
   reconnects: number;
+  /** Frames `ack` and `read` sent. */
+  acks: number;
   /** Frames that were parsed in full and compared with what the scanner read. */
   sampled: number;
+  /** Reads of the kernel: many messages in one when the server coalesces. */
+  reads: number;
 }
 
 export function createCounts(): Counts {
-  return { sent: 0, saved: 0, received: 0, resent: 0, duplicates: 0, gaps: 0, reorders: 0, reconnects: 0, sampled: 0 };
+  return {
+    ...{ sent: 0, saved: 0, received: 0, resent: 0, duplicates: 0, gaps: 0, reorders: 0 },
+    ...{ reconnects: 0, acks: 0, sampled: 0, reads: 0 },
+  };
 }

@@ -1,41 +1,90 @@
-import type { LoadResult, Second } from './result.ts';
+import { printTable, type Repeated, tableOf } from './repeats.ts';
+import { GENERATOR_CPU_MAX_PCT, type LoadResult, type Second } from './result.ts';
+import type { SearchResult } from './search.ts';
+import type { Latency } from './stats.ts';
 
 const ms = (value: number) => value.toFixed(value < 10 ? 2 : 1).padStart(9);
 
+const NAMES: Partial<Record<Latency, string>> = { e2eSlow: 'e2e slow', e2eStorm: 'e2e storm' };
+
 /** The result for people. */
 export function printResult(result: LoadResult, failures: readonly string[]): string {
-  const { options, counts, latency, errors } = result;
+  const { options, counts, latency, errors, kicks, drain, server } = result;
   const lines = [
     `${options.mode}: ${options.clients} clients, ${options.durationMs / 1_000} s, ${options.closedLoop ? 'closed' : 'open'} loop, one send per ` +
       `${options.msgIntervalMs} ms each, ${options.sendModel}`,
     `sent ${counts.sent}  saved ${counts.saved}  received ${counts.received}  delivered ${result.deliveredPct.toFixed(3)} %`,
     `gaps ${counts.gaps}  duplicates ${counts.duplicates}  reorders ${counts.reorders}  reconnects ${counts.reconnects}  resent ${counts.resent}`,
-    `${'ms'.padEnd(10)}${['p50', 'p90', 'p99', 'p99.9', 'max', 'count'].map((name) => name.padStart(9)).join('')}`,
+    `${'ms'.padEnd(10)}${['p50', 'p90', 'p95', 'p99', 'p99.9', 'max', 'count'].map((name) => name.padStart(9)).join('')}`,
   ];
-  for (const [name, { p50, p90, p99, p999, max, count }] of Object.entries(latency))
-    lines.push(`${name.padEnd(10)}${[p50, p90, p99, p999, max].map(ms).join('')}${String(count).padStart(9)}`);
+  for (const [name, { p50, p90, p95, p99, p999, max, count }] of Object.entries(latency))
+    lines.push(
+      `${(NAMES[name as Latency] ?? name).padEnd(10)}${[p50, p90, p95, p99, p999, max].map(ms).join('')}${String(count).padStart(9)}`,
+    );
   for (const [code, count] of Object.entries(errors)) lines.push(`error      ${code}: ${count}`);
+  for (const [code, count] of Object.entries(kicks)) lines.push(`ended      ${code}: ${count}`);
+  if (result.stormMs !== undefined)
+    lines.push(`storm      the last one was back, with everything, after ${(result.stormMs / 1_000).toFixed(2)} s`);
+  lines.push(
+    `drain      ${(drain.ms / 1_000).toFixed(2)} s until everyone had everything${drain.behind === 0 ? '' : `; ${drain.behind} never had`}`,
+  );
   lines.push(`generator  CPU ${result.generatorCpuPct.toFixed(0)} % of a core, lag p99 ${(latency.lag?.p99 ?? 0).toFixed(2)} ms`);
-  if (!result.generatorOk)
+  if (result.generatorCpuPct > GENERATOR_CPU_MAX_PCT)
     lines.push('NOTE       the generator was too busy: latencies are upper, rates lower bounds (--workers, another machine)');
-  const { cpuPct, rssMiB } = peakOf(result.seconds);
-  if (cpuPct !== undefined) lines.push(`server     CPU ${cpuPct.toFixed(0)} % of a core on average, RSS up to ${rssMiB!.toFixed(0)} MiB`);
+  else if (!result.generatorOk)
+    lines.push('NOTE       the generator was late, though not busy: its machine was; latencies are upper bounds');
+  if (server !== undefined) {
+    const each = server.cpuUsPerReceived === undefined ? '' : ` (${server.cpuUsPerReceived.toFixed(1)} µs a message received)`;
+    const loop =
+      server.loopMaxMs === undefined ? '' : `, event loop p99 ${server.loopP99Ms!.toFixed(0)}, max ${server.loopMaxMs.toFixed(0)} ms`;
+    lines.push(
+      `server     CPU ${server.cpuPct.toFixed(0)} % of a core on average${each}, RSS up to ${server.rssMaxMiB.toFixed(0)} MiB${loop}`,
+    );
+  }
   if (result.check !== undefined) lines.push(`checker    ${result.check.events} events, ${result.check.anomalies.length} kinds of anomaly`);
   for (const failure of failures) lines.push(`FAILED     ${failure}`);
   if (failures.length === 0) lines.push('PASSED');
   return lines.join('\n');
 }
 
-function peakOf(seconds: readonly Second[]): { cpuPct?: number; rssMiB?: number } {
-  const sampled = seconds.filter(({ cpuPct }) => cpuPct !== undefined);
-  if (sampled.length === 0) return {};
-  return {
-    cpuPct: sampled.reduce((sum, { cpuPct }) => sum + cpuPct!, 0) / sampled.length,
-    rssMiB: Math.max(...sampled.map(({ rssMiB }) => rssMiB!)),
-  };
+export function printSecond(second: Second): string {
+  const { sent, saved, received, cpuPct, rssMiB, e2eP99Ms } = second;
+  const e2e = e2eP99Ms === undefined ? '' : `  e2e p99 ${e2eP99Ms.toFixed(1)} ms`;
+  const server = cpuPct === undefined ? '' : `  server ${cpuPct.toFixed(0)} % CPU, ${rssMiB!.toFixed(0)} MiB`;
+  return `${String(second.second).padStart(4)} s  ${sent} sent/s  ${saved} saved/s  ${received} received/s${e2e}${server}`;
 }
 
-export function printSecond({ second, sent, saved, received, cpuPct, rssMiB }: Second): string {
-  const server = cpuPct === undefined ? '' : `  server ${cpuPct.toFixed(0)} % CPU, ${rssMiB!.toFixed(0)} MiB`;
-  return `${String(second).padStart(4)} s  ${sent} sent/s  ${saved} saved/s  ${received} received/s${server}`;
+export function printRepeats(repeated: Repeated, failures: readonly (readonly string[])[]): string {
+  const failed = failures.flatMap((list, at) => list.map((failure) => `FAILED     run ${at + 1}: ${failure}`));
+  return [printTable(tableOf(repeated)), ...failed, ...(failed.length === 0 ? [`PASSED     ${repeated.runs.length} runs`] : [])].join('\n');
+}
+
+interface Outcome {
+  readonly result: LoadResult;
+  readonly failures: readonly string[];
+}
+
+export function searchTable({ steps }: SearchResult<Outcome>): string[][] {
+  return [
+    ['messages/s', 'received/s', 'e2e p50', 'e2e p99', 'delivered %', 'server CPU %', 'generator CPU %', ''],
+    ...steps.map(({ ratePerSec, held, outcome: { result } }) => [
+      ratePerSec.toFixed(0),
+      (result.counts.received / (result.options.durationMs / 1_000)).toFixed(0),
+      (result.latency.e2e?.p50 ?? 0).toFixed(1),
+      (result.latency.e2e?.p99 ?? 0).toFixed(1),
+      result.deliveredPct.toFixed(2),
+      (result.server?.cpuPct ?? 0).toFixed(0),
+      result.generatorCpuPct.toFixed(0),
+      held ? 'held' : result.generatorOk ? 'not held' : 'not held; nor was the generator in time',
+    ]),
+  ];
+}
+
+export function printSearch(search: SearchResult<Outcome>, limitMs: number): string {
+  const { bestPerSec, open } = search;
+  const answer =
+    bestPerSec === undefined
+      ? `FAILED     not even ${search.steps[0]!.ratePerSec.toFixed(0)} messages/s hold e2e p99 ≤ ${limitMs} ms`
+      : `${open ? 'At least' : 'About'} ${bestPerSec.toFixed(0)} messages/s hold e2e p99 ≤ ${limitMs} ms, everything delivered in order.`;
+  return `${printTable(searchTable(search))}\n${answer}`;
 }

@@ -16,10 +16,7 @@ export class SeqTracker {
 
   receive(seq: number): void {
     if (seq >= this.next) {
-      for (let missed = this.next; missed < seq; missed++) {
-        this.gaps++;
-        if (this.#missing.size < MISSING_MAX) this.#missing.add(missed);
-      }
+      if (seq > this.next) this.#miss(seq);
       this.next = seq + 1;
       this.received++;
     } else if (this.#missing.delete(seq)) {
@@ -27,5 +24,10 @@ export class SeqTracker {
       this.reorders++;
       this.received++;
     } else this.duplicates++;
+  }
+
+  #miss(upTo: number): void {
+    this.gaps += upTo - this.next;
+    for (let missed = this.next; missed < upTo && this.#missing.size < MISSING_MAX; missed++) this.#missing.add(missed);
   }
 }

@@ -2,19 +2,19 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import { LoadClient } from './client.ts';
+import { nowUs } from './clock.ts';
 import { LoadContext } from './context.ts';
 import { HistoryWriter } from './history-writer.ts';
-import type { FromWorker, ToWorker, WorkerInput } from './messages.ts';
-import { nowUs } from './mid.ts';
+import type { FromWorker, ToWorker, WorkerInput, WorkerResult } from './messages.ts';
 import { connectAll, Pace } from './pace.ts';
+import { histogramData } from './stats.ts';
 
 // One thread of the generator: connects its clients, sends by the clock, drains, and gives what it counted.
 
-/** For what is still on its way when sending ends. */
-const DRAIN_MS = 5_000;
 const POLL_MS = 20;
+const TELL_MS = 1_000;
 
-const { options, plans, run, name } = workerData as WorkerInput;
+const { options, plans, run, name, returned, threads } = workerData as WorkerInput;
 const history = options.history === undefined ? undefined : new HistoryWriter(join(options.history, `${name}.ndjson`), name);
 const context = new LoadContext(run, options, history);
 const clients = plans.map((plan) => new LoadClient(plan, context));
@@ -32,53 +32,68 @@ async function next<T extends ToWorker['t']>(t: T): Promise<Extract<ToWorker, { 
   return inbox.shift() as Extract<ToWorker, { t: T }>;
 }
 
-if (options.mode !== 'connect') await connectAll(clients, context);
+function usedUs(): number {
+  const { user, system } = process.threadCpuUsage();
+  return user + system;
+}
+
+if (options.mode !== 'connect') {
+  let connected = 0;
+  const telling = setInterval(() => tell({ t: 'connected', count: connected }), TELL_MS);
+  await connectAll(clients, context, () => connected++);
+  clearInterval(telling);
+}
 tell({ t: 'ready' });
 const { startUs } = await next('start');
 context.measureFromUs = startUs + options.warmUpMs * 1_000;
-const progress = setInterval(() => tell({ t: 'progress', counts: context.counts }), 1_000);
-const cpu = process.threadCpuUsage();
-await new Pace(clients, context, startUs).run();
-const used = process.threadCpuUsage(cpu);
+const report = () => tell({ t: 'progress', counts: context.counts, window: context.window.take(), cpuUs: usedUs(), atUs: nowUs() });
+const progress = setInterval(report, TELL_MS);
+const cpu = usedUs();
+const pace = new Pace(clients, context, startUs, { returned, threads });
+await pace.run();
+const cpuPct = (usedUs() - cpu) / 10 / options.durationMs;
+
+const stoppedUs = nowUs();
+const deadlineUs = stoppedUs + options.drainTimeoutMs * 1_000;
+if (options.mode !== 'connect') context.draining = true;
+if (context.draining) for (const client of clients) client.hurry();
+await pace.stormOver(deadlineUs);
+await all((client) => client.answered);
 tell({ t: 'stopped', heads: context.heads });
 const { heads } = await next('drain');
+const headOf = (client: LoadClient) => heads.get(client.plan.cid) ?? 0;
+await all((client) => client.over || client.receiver.tracker === undefined || client.receiver.has(headOf(client)));
+const drainMs = (nowUs() - stoppedUs) / 1_000;
 clearInterval(progress);
-await drain(heads);
+report();
 for (const client of clients) client.finish();
 history?.close();
-tell({ t: 'result', ...tally(heads) });
+tell({ t: 'result', ...tally() });
 parentPort!.close();
 
-/** Until everyone has the newest message and every message an answer. */
-async function drain(heads: ReadonlyMap<string, number>): Promise<void> {
-  for (const client of clients) client.hurry();
-  const readers = clients.filter(({ plan }) => !plan.noRead);
-  const until = nowUs() + DRAIN_MS * 1_000;
-  while (nowUs() < until) {
-    const done = readers.every((client) => (client.tracker?.next ?? 1) > (heads.get(client.plan.cid) ?? 0));
-    if (done && context.counts.saved + refused() >= context.counts.sent) return;
-    if (done && options.mode === 'ping' && context.counts.received >= context.counts.sent) return;
-    if (options.mode === 'connect') return;
+/** Until it is true of every client, or the time of the drain is over. */
+async function all(done: (client: LoadClient) => boolean): Promise<void> {
+  let waiting: readonly LoadClient[] = clients;
+  while (nowUs() < deadlineUs) {
+    waiting = waiting.filter((client) => !done(client));
+    if (waiting.length === 0) return;
     await sleep(POLL_MS);
   }
 }
 
-function refused(): number {
-  return [...context.errors].reduce((sum, [code, count]) => sum + (code.startsWith('closed') ? 0 : count), 0);
-}
-
-function tally(heads: ReadonlyMap<string, number>) {
-  const { counts, histograms } = context;
-  let expected = 0;
-  let delivered = 0;
-  for (const { plan, tracker, from } of clients) {
-    if (tracker === undefined || plan.noRead) continue;
-    expected += Math.max(0, (heads.get(plan.cid) ?? 0) - from);
+function tally(): WorkerResult {
+  const { counts, histograms, errors, kicks } = context;
+  let [expected, delivered, behind] = [0, 0, 0];
+  for (const client of clients) {
+    const { tracker, from } = client.receiver;
+    if (tracker === undefined) continue;
+    expected += Math.max(0, headOf(client) - from);
     delivered += tracker.received;
+    if (!client.receiver.has(headOf(client))) behind++;
     counts.duplicates += tracker.duplicates;
     counts.gaps += tracker.gaps;
     counts.reorders += tracker.reorders;
   }
-  const cpuPct = (used.user + used.system) / 10 / options.durationMs;
-  return { counts, histograms, expected, delivered, errors: context.errors, cpuPct };
+  const storm = pace.stormMs === undefined ? {} : { stormMs: pace.stormMs };
+  return { counts, histograms: histogramData(histograms), expected, delivered, errors, kicks, cpuPct, drainMs, behind, ...storm };
 }

@@ -6,13 +6,14 @@ import { useShortcuts } from '../hooks/use-shortcuts.ts';
 import { useTitle } from '../hooks/use-title.ts';
 import { go } from '../lib/route.ts';
 import { Banner } from './banner.tsx';
+import { DevicesDialog } from './devices-dialog.tsx';
 import { LogoIcon } from './icons.tsx';
 import { NewDmDialog } from './new-dm-dialog.tsx';
 import { NewGroupDialog } from './new-group-dialog.tsx';
 import { Pane } from './pane.tsx';
 import { Sidebar } from './sidebar.tsx';
 
-export type OpenDialog = 'dm' | 'group' | undefined;
+export type OpenDialog = 'dm' | 'group' | 'devices' | undefined;
 
 /** Everything behind the sign-in: list and conversation, side by side or, when narrow, one at a time. */
 export function Chat() {
@@ -54,6 +55,7 @@ export function Chat() {
       )}
       {dialog === 'dm' && <NewDmDialog onClose={closeDialog} />}
       {dialog === 'group' && <NewGroupDialog onClose={closeDialog} />}
+      {dialog === 'devices' && <DevicesDialog onClose={closeDialog} />}
     </div>
   );
 }

@@ -76,6 +76,15 @@ export function MoonIcon(props: IconProps) {
   return <Icon {...props} d="M20 14.500A8.500 8.500 0 0 1 9.500 4 8.500 8.500 0 1 0 20 14.500z" />;
 }
 
+export function DevicesIcon(props: IconProps) {
+  return (
+    <Icon
+      {...props}
+      d="M4 15V6.500A1.500 1.500 0 0 1 5.500 5H19M2.500 18.500h9M16 9h4.500a1 1 0 0 1 1 1v9a1 1 0 0 1-1 1H16a1 1 0 0 1-1-1v-9a1 1 0 0 1 1-1z"
+    />
+  );
+}
+
 export function SignOutIcon(props: IconProps) {
   return <Icon {...props} d="M10 4H5v16h5M15 8l4 4-4 4M19 12H9" />;
 }

@@ -3,7 +3,7 @@ import { useI18n } from '../hooks/use-i18n.ts';
 import { signOut } from '../session.ts';
 import { Avatar } from './avatar.tsx';
 import type { OpenDialog } from './chat.tsx';
-import { GroupAddIcon, PersonAddIcon, SignOutIcon } from './icons.tsx';
+import { DevicesIcon, GroupAddIcon, PersonAddIcon, SignOutIcon } from './icons.tsx';
 import { LanguageSwitch, ThemeSwitch } from './switches.tsx';
 
 export function SidebarHead({ onDialog }: { readonly onDialog: (dialog: OpenDialog) => void }) {
@@ -18,6 +18,16 @@ export function SidebarHead({ onDialog }: { readonly onDialog: (dialog: OpenDial
         </span>
         <LanguageSwitch />
         <ThemeSwitch />
+        <button
+          type="button"
+          className="icon-button"
+          data-testid="devices"
+          aria-label={t.devices}
+          title={t.devices}
+          onClick={() => onDialog('devices')}
+        >
+          <DevicesIcon />
+        </button>
         <button
           type="button"
           className="icon-button"

@@ -9,6 +9,7 @@ import type { OpenDialog } from './chat.tsx';
 import { ConversationItem } from './conversation-item.tsx';
 import { SearchIcon } from './icons.tsx';
 import { SidebarHead } from './sidebar-head.tsx';
+import { TransportNote } from './transport-note.tsx';
 
 /** Distance from the end at which the next page is asked for. */
 const NEAR_END_PX = 400;
@@ -79,6 +80,7 @@ export function Sidebar({ openCid, filterRef, onDialog }: SidebarProps) {
           </button>
         )}
       </div>
+      <TransportNote />
     </nav>
   );
 }

@@ -43,6 +43,18 @@ export const en = {
   sessionEnded: 'Your session has ended. Sign in again.',
   signOut: 'Sign out',
 
+  devices: 'Signed-in devices',
+  devicesHint: 'Sign out where you do not recognise the device. It takes effect at once.',
+  thisDevice: 'This device',
+  unknownDevice: 'Unknown device',
+  deviceOn: (browser: string, system: string) => `${browser} on ${system}`,
+  lastActive: (when: string) => `Last active ${when}`,
+  signedInAt: (when: string) => `Signed in ${when}`,
+  signOutOf: (device: string) => `Sign out ${device}`,
+  reallySignOut: 'Really sign out?',
+  signOutOthers: 'Sign out all other devices',
+  reallySignOutOthers: 'Really sign out all others?',
+
   conversations: 'Conversations',
   filter: 'Search conversations',
   noConversations: 'No conversations yet. Start one above.',
@@ -112,6 +124,8 @@ export const en = {
   bannerOffline: 'You are offline. Messages are kept and sent later.',
   bannerClosed: 'Disconnected.',
   tryNow: 'Try now',
+  compatible: 'Compatibility connection',
+  compatibleHint: 'This network lets no WebSocket through. Messages go over plain HTTP, and none is lost.',
 
   toDark: 'Switch to dark theme',
   toLight: 'Switch to light theme',

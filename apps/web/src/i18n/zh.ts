@@ -40,6 +40,18 @@ export const zh: Texts = {
   sessionEnded: '登录已失效，请重新登录。',
   signOut: '退出登录',
 
+  devices: '已登录的设备',
+  devicesHint: '如有不认识的设备，请将其退出登录，立即生效。',
+  thisDevice: '本设备',
+  unknownDevice: '未知设备',
+  deviceOn: (browser, system) => `${system} 上的 ${browser}`,
+  lastActive: (when) => `最近活动：${when}`,
+  signedInAt: (when) => `登录时间：${when}`,
+  signOutOf: (device) => `退出登录：${device}`,
+  reallySignOut: '确定退出？',
+  signOutOthers: '退出所有其他设备',
+  reallySignOutOthers: '确定退出所有其他设备？',
+
   conversations: '会话',
   filter: '搜索会话',
   noConversations: '还没有会话，从上方新建一个吧。',
@@ -109,6 +121,8 @@ export const zh: Texts = {
   bannerOffline: '您已离线。消息会保留，稍后发送。',
   bannerClosed: '连接已断开。',
   tryNow: '立即重试',
+  compatible: '兼容连接',
+  compatibleHint: '此网络不支持 WebSocket，消息改由普通 HTTP 传输，不会丢失。',
 
   toDark: '切换到深色主题',
   toLight: '切换到浅色主题',

@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
-import { ago, clockTime, dayHeading, listTime, nameList } from './format.ts';
+import { en } from '../i18n/en.ts';
+import { zh } from '../i18n/zh.ts';
+import { ago, clockTime, dayHeading, deviceName, listTime, nameList } from './format.ts';
 
 const english = { tag: 'en-GB', t: { today: 'Today', yesterday: 'Yesterday', justNow: 'just now' } };
 const chinese = { tag: 'zh-CN', t: { today: '今天', yesterday: '昨天', justNow: '刚刚' } };
@@ -42,4 +44,14 @@ test('last seen counts in the largest unit that fits', () => {
 test('names are joined the way the language does', () => {
   expect(nameList(['Ann', 'Bo', 'Cy'], english)).toBe('Ann, Bo and Cy');
   expect(nameList(['安', '波'], chinese)).toBe('安和波');
+});
+
+test.each([
+  ['Chrome on Linux', 'Chrome on Linux', 'Linux 上的 Chrome'],
+  ['Samsung Internet on Android', 'Samsung Internet on Android', 'Android 上的 Samsung Internet'],
+  ['Grandma on the sofa', 'Grandma on the sofa', 'Grandma on the sofa'],
+  ['curl/8.14.1', 'curl/8.14.1', 'curl/8.14.1'],
+  ['', 'Unknown device', '未知设备'],
+])('the device %j is %j, in Chinese %j', (label, english, chinese) => {
+  expect([deviceName(label, { t: en }), deviceName(label, { t: zh })]).toEqual([english, chinese]);
 });

@@ -48,6 +48,16 @@ export function ago(at: number, now: number, { tag, t }: Locale): string {
   return relative.format(-Math.floor(passed / DAY_MS), 'day');
 }
 
+/** As the server describes browsers; what users call their devices stays as it is. */
+const BROWSER_ON_SYSTEM = /^([A-Za-z ]+) on (iPhone|iPad|Android|ChromeOS|Windows|macOS|Linux)$/;
+
+/** A sign-in's label in the user's language. */
+export function deviceName(label: string, { t }: { readonly t: Pick<Texts, 'deviceOn' | 'unknownDevice'> }): string {
+  const [, browser, system] = BROWSER_ON_SYSTEM.exec(label) ?? [];
+  if (browser !== undefined && system !== undefined) return t.deviceOn(browser, system);
+  return label === '' ? t.unknownDevice : label;
+}
+
 export function nameList(names: readonly string[], { tag }: Pick<Locale, 'tag'>): string {
   return new Intl.ListFormat(tag, { type: 'conjunction' }).format(names);
 }

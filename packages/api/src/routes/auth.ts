@@ -1,5 +1,7 @@
+import type { Caller } from '@gapless/core';
 import { http } from '@gapless/protocol';
-import { partsOf, type Route } from '../route.ts';
+import { deviceLabel } from '../device-label.ts';
+import { type Call, partsOf, type Route } from '../route.ts';
 
 const SIGNED_IN = { says: 'Signed in.', schema: http.Tokens };
 
@@ -14,8 +16,8 @@ export const authRoutes: readonly Route[] = [
     answers: { 201: SIGNED_IN },
     problems: ['forbidden', 'username_taken', 'rate_limited', 'server_busy'],
     async handle(call, { accounts }) {
-      const { body } = partsOf<{ body: { username: string; password: string; displayName?: string } }>(call);
-      return call.reply.code(201).send(await accounts.register(body, call.request));
+      const { body } = partsOf<{ body: { username: string; password: string; displayName?: string; device?: string } }>(call);
+      return call.reply.code(201).send(await accounts.register(body, callerOf(call, body.device)));
     },
   },
   {
@@ -28,8 +30,8 @@ export const authRoutes: readonly Route[] = [
     answers: { 200: SIGNED_IN },
     problems: ['unauthorized', 'rate_limited', 'server_busy'],
     async handle(call, { accounts }) {
-      const { body } = partsOf<{ body: { username: string; password: string } }>(call);
-      return accounts.login(body, call.request);
+      const { body } = partsOf<{ body: { username: string; password: string; device?: string } }>(call);
+      return accounts.login(body, callerOf(call, body.device));
     },
   },
   {
@@ -71,3 +73,7 @@ export const authRoutes: readonly Route[] = [
     },
   },
 ];
+
+function callerOf({ request }: Call, device = ''): Caller {
+  return { ip: request.ip, label: device.trim() || deviceLabel(request.headers['user-agent']) };
+}

@@ -1,5 +1,6 @@
 import type { ConversationKind, ErrorCode, Role } from '@gapless/protocol';
 import type { ConversationRecord, ConversationView, LogEntry, MessageRecord, ParticipantRecord, Position, UserRecord } from '../model.ts';
+import type { ReplayPage } from '../replay.ts';
 
 /** One durable change. The batch that holds it is the transaction: no use case can forget dedupe, seq or log row. */
 export type Command =
@@ -114,6 +115,11 @@ export interface ConversationReads {
   messages(cid: string, options: { after?: number; before?: number; limit: number }): Promise<MessageRecord[]>;
   /** Log rows with a larger rev, ascending, at most `limit`. */
   changes(cid: string, options: { after: number; limit: number }): Promise<LogEntry[]>;
+  /**
+   * What `changes` gives (`by: 'rev'`), or `messages` after a seq (`by: 'seq'`), as frames: what a client that comes back gets. Made where
+   * the rows are read, so that the thread of the connections only copies.
+   */
+  replay(cid: string, options: { by: 'rev' | 'seq'; after: number; limit: number }): Promise<ReplayPage>;
   /** Participants that have read or received anything. */
   positions(cid: string): Promise<Position[]>;
   /** Which of `others` share a conversation with `uid`. */
@@ -129,7 +135,11 @@ export interface Credentials {
 export interface SessionRecord {
   readonly sid: string;
   readonly uid: string;
+  /** What signed in, in words for its user. */
+  readonly label: string;
   readonly createdAt: number;
+  /** Of the sign-in, or the last refresh. */
+  readonly lastSeenAt: number;
   readonly expiresAt: number;
 }
 
@@ -141,9 +151,12 @@ export interface AccountStore {
   /** False when a user of this name exists, in any case of letters and however it was created. */
   createAccount(account: { uid: string; displayName: string; passwordHash: string; at: number }): Promise<boolean>;
   credentials(uid: string): Promise<Credentials | undefined>;
-  createSession(session: SessionRecord & { refreshHash: string }): Promise<void>;
+  /** Where the user has more than `liveMax` live ones then, those not seen for longest are revoked; resolves to their sids. */
+  createSession(session: SessionRecord & { refreshHash: string; liveMax: number }): Promise<string[]>;
+  /** Neither revoked nor expired at that time, last seen first. */
+  sessionsOf(uid: string, options: { at: number; limit: number }): Promise<SessionRecord[]>;
   /**
-   * Atomically replaces a session's refresh token.
+   * Atomically replaces a session's refresh token; the session was seen at that time.
    * `reused`: this token was replaced before; the session is now revoked. `unknown`: no such token, or revoked, or expired.
    */
   rotateSession(rotation: {
@@ -152,8 +165,15 @@ export interface AccountStore {
     at: number;
     expiresAt: number;
   }): Promise<{ result: 'ok'; session: SessionRecord } | { result: 'reused'; session: SessionRecord } | { result: 'unknown' }>;
-  /** Resolves to whether it was live. */
-  revokeSession(sid: string, at: number): Promise<boolean>;
+  /** Resolves to whether it was live. With `uid`, a session of another user is not there. */
+  revokeSession(sid: string, at: number, uid?: string): Promise<boolean>;
+  /** Revokes every live session of the user but `except`; resolves to their sids. */
+  revokeSessionsOf(uid: string, options: { at: number; except?: string }): Promise<string[]>;
   /** sids revoked at or after `since`. */
   revokedSessions(since: number): Promise<string[]>;
+  /**
+   * Deletes sessions that were revoked or expired before that time with their refresh tokens, and tokens that were replaced before it:
+   * about `limit` rows a call. Resolves to how many; 0: none are left.
+   */
+  pruneSessions(before: number, limit: number): Promise<number>;
 }

@@ -6,7 +6,7 @@ import { Frame } from '../frame.ts';
 import type { Session } from '../session.ts';
 
 /** What this server does beyond the base; a feature is announced when it works. */
-export const FEATURES = ['msgpack', 'batch', 'resume', 'typing', 'presence', 'receipts'] as const;
+export const FEATURES = ['msgpack', 'batch', 'resume', 'typing', 'presence', 'receipts', 'sse', 'pull'] as const;
 
 /** First `auth` opens the session; a later one of the same user replaces its token. Anything else is refused and closed. */
 export async function authenticate(context: Context, session: Session, jwt: string, device: string | undefined): Promise<void> {
@@ -20,7 +20,10 @@ export async function authenticate(context: Context, session: Session, jwt: stri
     if (session.closed) return;
     session.expiredAt = undefined;
     // One `auth` of a session at a time: the actor that is set here is never another user's later.
-    if (session.actor === undefined) open(context, session, token.uid, device);
+    if (session.actor === undefined) {
+      if (context.singleSession.enabled && token.role !== 'admin') context.replace(token.uid, session);
+      open(context, session, token.uid, device);
+    }
     session.actor = { uid: token.uid, role: token.role };
     context.hub.flusher.reply(session, ready(context, session, token.uid));
   } catch (error) {
@@ -42,7 +45,7 @@ function ready(context: Context, session: Session, userId: string): Frame {
     t: 'ready',
     userId,
     device: session.device,
-    conn: session.conn,
+    conn: session.transport.secretConn ?? session.conn,
     serverTs: context.clock.now(),
     heartbeatMs: HEARTBEAT_MS,
     features: FEATURES,

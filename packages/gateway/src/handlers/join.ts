@@ -20,8 +20,20 @@ export const sync: Handler<'sync'> = (context, session, frame) =>
 export const leave: Handler<'leave'> = ({ hub }, session, frame) =>
   inTurn(session, async () => {
     const subscription = session.subscriptions.get(frame.cid);
-    if (subscription !== undefined) hub.unsubscribe(subscription);
+    if (subscription === undefined) return;
+    hub.unsubscribe(subscription);
+    session.moved = true;
   });
+
+/** What there is of a conversation that is not pushed to this connection; where it is, there is nothing to pull. */
+export const pull: Handler<'pull'> = ({ hub }, session, frame) => {
+  const now = () => {
+    const subscription = session.subscriptions.get(frame.cid);
+    if (subscription === undefined) throw new ChatError('not_participant');
+    hub.large.pull(subscription);
+  };
+  return session.joining === undefined ? now() : inTurn(session, async () => now());
+};
 
 /** One of a session at a time, in the order of its frames: no client has more than one of these reads under way. */
 function inTurn(session: Authed, task: () => Promise<void>): Promise<void> {
@@ -40,16 +52,14 @@ function inTurn(session: Authed, task: () => Promise<void>): Promise<void> {
  * So there is no moment between a fetch and a subscribe in which a message could be missed.
  */
 async function joinAll(context: Context, session: Authed, wanted: readonly Wanted[], t: 'join' | 'sync'): Promise<void> {
-  const { hub, chat } = context;
+  const { hub, chat, joins } = context;
   const fresh = wanted.filter(({ cid }) => !session.subscriptions.has(cid)).length;
   if (session.subscriptions.size + fresh > JOINS_MAX)
     throw new ChatError('bad_frame', { say: `cid: more than ${JOINS_MAX} conversations joined` });
   const subscriptions = wanted.map(({ cid }) => hub.subscribe(session, cid));
-  const heads = await chat
-    .heads(
-      session.actor,
-      wanted.map(({ cid }) => cid),
-    )
+  const cids = wanted.map(({ cid }) => cid);
+  const heads = await joins
+    .run(async () => (session.closed ? cids.map(() => undefined) : chat.heads(session.actor, cids)))
     .catch((error: unknown) => {
       for (const subscription of subscriptions) hub.unsubscribe(subscription);
       throw error;
@@ -85,7 +95,12 @@ function start(context: Context, session: Authed, subscription: Subscription, wa
   subscription.grantedRev = head.rev;
   if (subscription.lastRev <= head.rev) subscription.lastRev = Number.POSITIVE_INFINITY;
   subscription.joined = true;
+  subscription.former = undefined;
+  session.moved = true;
   subscription.paused = false;
+  // What was before the join is replayed, whatever comes later.
+  subscription.pulledTo = head.rev;
+  hub.large.greet(subscription);
   hub.flusher.mark(subscription);
 }
 

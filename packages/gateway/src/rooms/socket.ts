@@ -18,6 +18,9 @@ export function roomsEndpoint(rooms: Rooms, path = '/api/v1/ws'): Endpoint {
   };
 }
 
+/** The rest waits in the send queue, where its policy holds. */
+const UNSENT_MAX_BYTES = 16 * 1024;
+
 class RoomSocket extends LiveSocket implements RoomTransport {
   #rooms!: Rooms;
   #connection!: RoomConnection;
@@ -48,11 +51,7 @@ class RoomSocket extends LiveSocket implements RoomTransport {
   }
 
   get writable(): boolean {
-    return this.readyState === this.OPEN && !this.raw.writableNeedDrain;
-  }
-
-  pauseReading(): void {
-    this.pause();
+    return this.readyState === this.OPEN && this.bufferedBytes < UNSENT_MAX_BYTES;
   }
 }
 

@@ -1,10 +1,14 @@
 import type { DownFrame, DownFrameOf, http, UpFrame } from '@gapless/protocol';
 import type { WebSocketLike } from '../types.ts';
+import { type FakeConnection, FakeSocket, FakeStream } from './fake-connection.ts';
 
 // A fake of the server: enough of the protocol to test the client's side of it, in one process, with faults on demand.
 // It is no measure of the real one, which has end-to-end tests of its own.
 
 type LogEntry = DownFrameOf<'message'> | DownFrameOf<'change'>;
+
+/** A POST takes its time. */
+const POST_MS = 20;
 
 export class FakeConversation {
   readonly cid: string;
@@ -33,17 +37,25 @@ export class FakeConversation {
 
 export class FakeServer {
   readonly conversations = new Map<string, FakeConversation>();
-  readonly sockets: FakeSocket[] = [];
+  /** Every connection there ever was, the newest last. */
+  readonly sockets: FakeConnection[] = [];
   readonly requests: string[] = [];
   /** Token to user; a token that is not here is refused. */
   readonly tokens = new Map([['token-ann', 'ann']]);
   readonly expired = new Set<string>();
   /** Refuses to open sockets. */
   down = false;
+  /** What the network does with WebSockets: lets them through, refuses them, or opens them and swallows what they carry. */
+  webSocket: 'free' | 'refused' | 'swallowed' = 'free';
+  /** Answers the GET of a stream and its POSTs; by default there is no SSE. */
+  sse = false;
+  /** Looks at each POST of frames first; a response, an error, or undefined. */
+  onPost: () => Response | Error | undefined = () => undefined;
   /** Opens, and says nothing. */
   mute = false;
+  private waitMs = 0;
   /** Looks at each frame first; true when it dealt with it. */
-  intercept: (socket: FakeSocket, frame: UpFrame) => boolean = () => false;
+  intercept: (socket: FakeConnection, frame: UpFrame) => boolean = () => false;
   /** Looks at each down frame; gives what really goes out. */
   onWire: (frame: DownFrame) => DownFrame[] = (frame) => [frame];
   /** Looks at each request; a response or undefined. */
@@ -64,7 +76,7 @@ export class FakeServer {
   }
 
   /** The connection that lives. */
-  get live(): FakeSocket {
+  get live(): FakeConnection {
     const socket = this.sockets.findLast(({ readyState }) => readyState === 1);
     if (socket === undefined) throw new Error('nobody is connected');
     return socket;
@@ -122,10 +134,37 @@ export class FakeServer {
 
   private append(conversation: FakeConversation, entry: LogEntry): void {
     conversation.log.push(entry);
-    for (const socket of this.connected()) if (socket.joined.has(conversation.cid)) socket.down(entry);
+    for (const socket of this.connected()) {
+      const join = socket.joined.get(conversation.cid);
+      if (join?.mode === 'push') this.deliver(socket, conversation);
+      else if (join?.mode === 'notify') this.notice(socket, conversation, this.waitMs);
+    }
   }
 
-  private connected(): FakeSocket[] {
+  /** All that the connection does not have yet. */
+  private deliver(socket: FakeConnection, { cid, log }: FakeConversation): void {
+    const join = socket.joined.get(cid)!;
+    for (const entry of log.slice(join.rev)) socket.down(entry);
+    join.rev = log.length;
+  }
+
+  private notice(socket: FakeConnection, { cid, head, rev }: FakeConversation, waitMs: number): void {
+    socket.down({ t: 'head', cid, head, rev, mode: socket.joined.get(cid)!.mode, waitMs });
+  }
+
+  /** How the conversation reaches those who joined it, from here on. */
+  setMode(cid: string, mode: DownFrameOf<'head'>['mode'], waitMs = 1_000): void {
+    this.waitMs = waitMs;
+    for (const socket of this.connected()) {
+      const join = socket.joined.get(cid);
+      if (join === undefined) continue;
+      join.mode = mode;
+      this.notice(socket, this.at(cid), waitMs);
+      if (mode === 'push') this.deliver(socket, this.at(cid));
+    }
+  }
+
+  private connected(): FakeConnection[] {
     return this.sockets.filter(({ readyState, user }) => readyState === 1 && user !== undefined);
   }
 
@@ -137,7 +176,7 @@ export class FakeServer {
     return { head: conversation.head, unread: Math.max(0, conversation.head - (conversation.users.get(user)?.lastRead ?? 0)) };
   }
 
-  receive(socket: FakeSocket, frame: UpFrame): void {
+  receive(socket: FakeConnection, frame: UpFrame): void {
     if (this.mute || this.intercept(socket, frame)) return;
     switch (frame.t) {
       case 'auth':
@@ -146,6 +185,9 @@ export class FakeServer {
         return this.join(socket, frame, 'join');
       case 'sync':
         for (const wanted of frame.convs) this.join(socket, wanted, 'sync');
+        return;
+      case 'pull':
+        if (socket.joined.has(frame.cid)) this.deliver(socket, this.at(frame.cid));
         return;
       case 'leave':
         socket.joined.delete(frame.cid);
@@ -166,7 +208,7 @@ export class FakeServer {
     }
   }
 
-  private auth(socket: FakeSocket, token: string): void {
+  private auth(socket: FakeConnection, token: string): void {
     const user = this.tokens.get(token);
     if (user === undefined) {
       socket.down({ t: 'error', code: 'unauthorized', msg: 'no' });
@@ -176,22 +218,40 @@ export class FakeServer {
     socket.down({ t: 'ready', userId: user, device: 'd', conn: `c${this.sockets.length}`, serverTs: 0, heartbeatMs: 15_000, features: [] });
   }
 
-  private join(socket: FakeSocket, { cid, rev }: { cid: string; rev?: number }, t: string): void {
+  private join(socket: FakeConnection, { cid, rev }: { cid: string; rev?: number }, t: string): void {
     const conversation = this.conversations.get(cid);
     const place = conversation?.users.get(socket.user!);
     if (conversation === undefined || place === undefined)
       return socket.down({ t: 'error', code: 'not_participant', msg: 'no', ref: { t, cid } });
     const reset = rev !== undefined && (rev > conversation.rev || rev < conversation.oldestRev);
     const { head, rev: at } = conversation;
-    socket.joined.add(cid);
+    const from = rev === undefined || reset ? at : rev;
+    socket.joined.set(cid, { mode: 'push', rev: from });
     socket.down({ t: 'joined', cid, head, rev: at, lastRead: place.lastRead, ...(reset ? { reset: true as const } : {}) });
-    if (rev !== undefined && !reset) for (const entry of conversation.log.slice(rev)) socket.down(entry);
+    this.deliver(socket, conversation);
+  }
+
+  private async stream(url: string, { method, body, signal }: RequestInit): Promise<Response> {
+    if (this.down) throw new TypeError('fetch failed');
+    if (!this.sse) return problem(404, 'not_found');
+    if (method !== 'POST') return new FakeStream(this, url, signal).response;
+    await new Promise((resolve) => setTimeout(resolve, POST_MS));
+    const stream = this.streams.find(({ conn }) => url.includes(`/${conn}/`));
+    if (stream?.readyState !== 1) return problem(404, 'not_found');
+    const own = this.onPost();
+    if (own instanceof Error) throw own;
+    return own ?? stream.post(body as string);
+  }
+
+  get streams(): FakeStream[] {
+    return this.sockets.filter((socket): socket is FakeStream => socket instanceof FakeStream);
   }
 
   readonly fetch = (async (input: string, init: RequestInit = {}) => {
     const { pathname, searchParams } = new URL(input);
     const method = init.method ?? 'GET';
     this.requests.push(`${method} ${pathname}`);
+    if (pathname.startsWith('/sse')) return this.stream(input, init);
     const own = this.onRequest(method, pathname);
     if (own !== undefined) return own;
     const token = new Headers(init.headers).get('authorization')?.slice(7) ?? '';
@@ -203,7 +263,12 @@ export class FakeServer {
     if (resource !== 'conversations') return problem(404, 'not_found');
     if (cid === undefined) {
       const mine = [...this.conversations.values()].filter(({ users }) => users.has(user));
-      return json({ items: mine.map((conversation) => summaryOf(conversation, user)) });
+      return json(
+        pageOf(
+          mine.map((conversation) => summaryOf(conversation, user)),
+          searchParams,
+        ),
+      );
     }
     const conversation = this.conversations.get(cid);
     if (!conversation?.users.has(user)) return problem(403, 'not_participant');
@@ -214,66 +279,12 @@ export class FakeServer {
   }) as typeof fetch;
 }
 
-export class FakeSocket implements WebSocketLike {
-  readyState = 0;
-  readonly joined = new Set<string>();
-  readonly received: UpFrame[] = [];
-  user: string | undefined;
-  onopen: WebSocketLike['onopen'] = null;
-  onmessage: WebSocketLike['onmessage'] = null;
-  onclose: WebSocketLike['onclose'] = null;
-  onerror: WebSocketLike['onerror'] = null;
-  readonly url: string;
-  readonly protocols: string | string[] | undefined;
-  readonly #server: FakeServer;
-
-  constructor(server: FakeServer, url: string, protocols?: string | string[]) {
-    this.#server = server;
-    this.url = url;
-    this.protocols = protocols;
-    server.sockets.push(this);
-    queueMicrotask(() => {
-      if (this.readyState !== 0) return;
-      if (server.down) return this.end(1006);
-      this.readyState = 1;
-      this.onopen?.({});
-    });
-  }
-
-  send(data: string): void {
-    const frame = JSON.parse(data) as UpFrame;
-    this.received.push(frame);
-    queueMicrotask(() => {
-      if (this.readyState === 1) this.#server.receive(this, frame);
-    });
-  }
-
-  /** In order, as far as the connection lives by then. */
-  down(frame: DownFrame): void {
-    const text = JSON.stringify(this.#server.onWire(frame));
-    queueMicrotask(() => {
-      if (this.readyState === 1) this.onmessage?.({ data: text });
-    });
-  }
-
-  end(code: number): void {
-    queueMicrotask(() => {
-      this.readyState = 3;
-      this.onclose?.({ code, reason: '' });
-    });
-  }
-
-  close(): void {
-    this.readyState = 3;
-  }
-}
-
 export function json(value: unknown, status = 200): Response {
   return new Response(JSON.stringify(value), { status });
 }
 
-export function problem(status: number, code: string): Response {
-  return json({ type: 'about:blank', title: code, status, code, requestId: 'r' }, status);
+export function problem(status: number, code: string, retryAfterMs?: number): Response {
+  return json({ type: 'about:blank', title: code, status, code, requestId: 'r', retryAfterMs }, status);
 }
 
 function summaryOf(conversation: FakeConversation, user: string): http.Conversation {
@@ -293,6 +304,15 @@ function summaryOf(conversation: FakeConversation, user: string): http.Conversat
     participantCount: users.size,
     ...(last === undefined ? {} : { lastMessage: last }),
   };
+}
+
+/** Newest activity first; the cursor is the place of the last one, as in the real server. */
+function pageOf(all: http.Conversation[], query: URLSearchParams): http.ConversationPage {
+  const placeOf = ({ updatedAt, cid }: http.Conversation) => `${String(1e6 - updatedAt).padStart(8, '0')} ${cid}`;
+  const after = query.get('cursor') ?? '';
+  const rest = all.filter((item) => placeOf(item) > after).sort((a, b) => (placeOf(a) < placeOf(b) ? -1 : 1));
+  const items = rest.slice(0, Number(query.get('limit') ?? 50));
+  return items.length < rest.length ? { items, next: placeOf(items.at(-1)!) } : { items };
 }
 
 function participantsOf({ users }: FakeConversation): http.Participant[] {

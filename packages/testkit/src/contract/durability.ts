@@ -40,9 +40,10 @@ async function fill(store: Store): Promise<void> {
   await all(store, ...range(100).map((i) => send('c1', `m${i}`, 'ann', { at: T0 + i })), read('c1', 'bob', 40));
   await all(store, add('c1', ['cid']), settings('c1', 'Other plans'), delivered('c1', 'cid', 'phone', 7));
   await store.createAccount({ uid: 'Dan', displayName: 'Dan', passwordHash: 'hash', at: T0 });
-  await store.createSession({ sid: 's1', uid: 'Dan', createdAt: T0, expiresAt: T0 + 1_000, refreshHash: 't0' });
+  const session = { uid: 'Dan', label: 'phone', createdAt: T0, lastSeenAt: T0, expiresAt: T0 + 1_000, liveMax: 100 };
+  await store.createSession({ ...session, sid: 's1', refreshHash: 't0' });
   await store.rotateSession({ refreshHash: 't0', nextHash: 't1', at: T0, expiresAt: T0 + 1_000 });
-  await store.createSession({ sid: 's2', uid: 'Dan', createdAt: T0, expiresAt: T0 + 1_000, refreshHash: 'u0' });
+  await store.createSession({ ...session, sid: 's2', refreshHash: 'u0' });
   await store.revokeSession('s2', T0 + 1);
 }
 
@@ -57,5 +58,6 @@ async function everything(store: Store): Promise<unknown> {
     users: await store.users(['ann', 'bob', 'cid', 'Dan']),
     credentials: await store.credentials('dan'),
     revoked: await store.revokedSessions(0),
+    sessions: await store.sessionsOf('Dan', { at: T0 + 1, limit: 10 }),
   };
 }

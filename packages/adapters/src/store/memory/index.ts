@@ -1,4 +1,4 @@
-import type { ConversationRecord, ConversationView, Store } from '@gapless/core';
+import { type ConversationRecord, type ConversationView, replayOf, replayOfMessages, type Store } from '@gapless/core';
 import { createMemoryAccounts } from './accounts.ts';
 import { apply } from './commit.ts';
 import { deliveredOf, type MemoryConversation, type MemoryState } from './state.ts';
@@ -77,6 +77,12 @@ export function openMemoryStore(): Store {
     },
 
     changes: async (cid, { after, limit }) => (of(cid)?.log ?? []).slice(after, after + limit),
+
+    async replay(cid, { by, after, limit }) {
+      const { log = [], messages = [] } = of(cid) ?? {};
+      const [from, to] = [after, after + limit];
+      return by === 'rev' ? replayOf(log.slice(from, to)) : replayOfMessages(messages.slice(from, to));
+    },
 
     positions: async (cid) =>
       [...(of(cid)?.members ?? [])]

@@ -1,4 +1,4 @@
-import type { LogEntry, MessageRecord } from '@gapless/core';
+import type { LogEntry, MessageRecord, SessionRecord } from '@gapless/core';
 import type { ConversationKind, Role } from '@gapless/protocol';
 
 export interface MemoryMember {
@@ -22,12 +22,18 @@ export interface MemoryConversation {
   readonly members: Map<string, MemoryMember>;
 }
 
+export interface MemorySession extends Writable<SessionRecord> {
+  revokedAt?: number;
+}
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
 export interface MemoryState {
   readonly conversations: Map<string, MemoryConversation>;
   readonly dms: Map<string, string>;
   readonly users: Map<string, { uid: string; displayName: string; createdAt: number; passwordHash?: string }>;
-  readonly sessions: Map<string, { sid: string; uid: string; createdAt: number; expiresAt: number; revokedAt?: number }>;
-  readonly tokens: Map<string, { sid: string; used: boolean }>;
+  readonly sessions: Map<string, MemorySession>;
+  readonly tokens: Map<string, { sid: string; usedAt?: number }>;
 }
 
 export function deliveredOf(member: MemoryMember): number {

@@ -1,9 +1,13 @@
 import type { DatabaseSync } from 'node:sqlite';
-import type { AccountStore, SessionRecord } from '@gapless/core';
-import { toUser } from './reads.ts';
+import type { AccountStore } from '@gapless/core';
+import { LAST_SEEN_FIRST, LIVE_SESSIONS, type SessionRow, toSession, toUser } from './reads.ts';
 
 /** What `check` writes: more than a message with its rows takes, so that no message is refused where a check went through. */
 const CHECKED_BYTES = 64 * 1024;
+
+export const REPLACED_TOKENS = 'SELECT hash FROM refresh_token WHERE used_at < ? LIMIT ?';
+/** By the expression that the index session_end is of. */
+export const ENDED_SESSIONS = 'SELECT sid FROM session WHERE min(expires_at, ifnull(revoked_at, expires_at)) < ? LIMIT ?';
 
 type Arguments<K extends keyof AccountStore> = Parameters<AccountStore[K]>;
 
@@ -11,6 +15,14 @@ type Arguments<K extends keyof AccountStore> = Parameters<AccountStore[K]>;
 export function createAccountWrites(db: DatabaseSync) {
   const get = <Row>(text: string, ...values: (string | number)[]) => db.prepare(text).get(...values) as unknown as Row | undefined;
   const run = (text: string, ...values: (string | number | null)[]) => Number(db.prepare(text).run(...values).changes);
+
+  const sids = (text: string, ...values: (string | number)[]) =>
+    (db.prepare(text).all(...values) as unknown as { sid: string }[]).map(({ sid }) => sid);
+
+  function revoke(ended: readonly string[], at: number): string[] {
+    for (const sid of ended) run('UPDATE session SET revoked_at = ? WHERE sid = ?', at, sid);
+    return [...ended];
+  }
 
   return {
     ensureUser(user: Arguments<'ensureUser'>[0]) {
@@ -29,9 +41,13 @@ export function createAccountWrites(db: DatabaseSync) {
       return run(insert, uid, displayName, at, passwordHash, uid) > 0;
     },
 
-    createSession({ sid, uid, createdAt, expiresAt, refreshHash }: Arguments<'createSession'>[0]): void {
-      run('INSERT INTO session (sid, uid, created_at, expires_at) VALUES (?, ?, ?, ?)', sid, uid, createdAt, expiresAt);
+    createSession(session: Arguments<'createSession'>[0]): string[] {
+      const { sid, uid, label, createdAt, lastSeenAt, expiresAt, refreshHash, liveMax } = session;
+      const insert = 'INSERT INTO session (sid, uid, label, created_at, last_seen_at, expires_at) VALUES (?, ?, ?, ?, ?, ?)';
+      run(insert, sid, uid, label, createdAt, lastSeenAt, expiresAt);
       run('INSERT INTO refresh_token (hash, sid) VALUES (?, ?)', refreshHash, sid);
+      const surplus = `SELECT sid ${LIVE_SESSIONS} AND sid <> ? ${LAST_SEEN_FIRST} LIMIT -1 OFFSET ?`;
+      return revoke(sids(surplus, uid, createdAt, sid, liveMax - 1), createdAt);
     },
 
     rotateSession({
@@ -40,31 +56,37 @@ export function createAccountWrites(db: DatabaseSync) {
       at,
       expiresAt,
     }: Arguments<'rotateSession'>[0]): Awaited<ReturnType<AccountStore['rotateSession']>> {
-      const row = get<{
-        sid: string;
-        uid: string;
-        created_at: number;
-        expires_at: number;
-        revoked_at: number | null;
-        used_at: number | null;
-      }>(
-        `SELECT s.sid, s.uid, s.created_at, s.expires_at, s.revoked_at, t.used_at FROM refresh_token t JOIN session s ON s.sid = t.sid WHERE t.hash = ?`,
+      const row = get<SessionRow & { revoked_at: number | null; used_at: number | null }>(
+        'SELECT s.*, t.used_at FROM refresh_token t JOIN session s ON s.sid = t.sid WHERE t.hash = ?',
         refreshHash,
       );
       if (row === undefined || row.revoked_at !== null || row.expires_at <= at) return { result: 'unknown' };
-      const session: SessionRecord = { sid: row.sid, uid: row.uid, createdAt: row.created_at, expiresAt };
       if (row.used_at !== null) {
-        run('UPDATE session SET revoked_at = ? WHERE sid = ?', at, row.sid);
-        return { result: 'reused', session };
+        revoke([row.sid], at);
+        return { result: 'reused', session: toSession(row) };
       }
       run('UPDATE refresh_token SET used_at = ? WHERE hash = ?', at, refreshHash);
       run('INSERT INTO refresh_token (hash, sid) VALUES (?, ?)', nextHash, row.sid);
-      run('UPDATE session SET expires_at = ? WHERE sid = ?', expiresAt, row.sid);
-      return { result: 'ok', session };
+      run('UPDATE session SET expires_at = ?, last_seen_at = ? WHERE sid = ?', expiresAt, at, row.sid);
+      return { result: 'ok', session: { ...toSession(row), lastSeenAt: at, expiresAt } };
     },
 
-    revokeSession: (sid: string, at: number): boolean =>
-      run('UPDATE session SET revoked_at = ? WHERE sid = ? AND revoked_at IS NULL', at, sid) > 0,
+    revokeSession: (sid: string, at: number, uid: string | null = null): boolean =>
+      run('UPDATE session SET revoked_at = ? WHERE sid = ? AND revoked_at IS NULL AND uid = ifnull(?, uid)', at, sid, uid) > 0,
+
+    revokeSessionsOf: (uid: string, { at, except = '' }: Arguments<'revokeSessionsOf'>[1]): string[] =>
+      revoke(sids(`SELECT sid ${LIVE_SESSIONS} AND sid <> ?`, uid, at, except), at),
+
+    pruneSessions(before: number, limit: number): number {
+      const tokens = run(`DELETE FROM refresh_token WHERE hash IN (${REPLACED_TOKENS})`, before, limit);
+      // The tokens that an ended session replaced are gone by now: one each is left.
+      const ended = sids(ENDED_SESSIONS, before, limit - tokens);
+      for (const sid of ended) {
+        run('DELETE FROM refresh_token WHERE sid = ?', sid);
+        run('DELETE FROM session WHERE sid = ?', sid);
+      }
+      return tokens + ended.length;
+    },
 
     check(at: number): void {
       run('INSERT OR REPLACE INTO health (id, at, room) VALUES (1, ?, zeroblob(?))', at, CHECKED_BYTES);

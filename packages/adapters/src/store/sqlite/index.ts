@@ -83,17 +83,21 @@ export async function openSqliteStore({ path, onFatal }: SqliteOptions): Promise
     conversationView: (...args) => read('conversationView', ...args),
     messages: (...args) => read('messages', ...args),
     changes: (...args) => read('changes', ...args),
+    replay: (...args) => read('replay', ...args),
     positions: (...args) => read('positions', ...args),
     acquainted: (...args) => read('acquainted', ...args),
     users: (...args) => read('users', ...args),
     credentials: (...args) => read('credentials', ...args),
     revokedSessions: (...args) => read('revokedSessions', ...args),
+    sessionsOf: (...args) => read('sessionsOf', ...args),
 
     ensureUser: (...args) => write('ensureUser', ...args),
     createAccount: (...args) => write('createAccount', ...args),
     createSession: (...args) => write('createSession', ...args),
     rotateSession: (...args) => write('rotateSession', ...args),
     revokeSession: (...args) => write('revokeSession', ...args),
+    revokeSessionsOf: (...args) => write('revokeSessionsOf', ...args),
+    pruneSessions: (...args) => write('pruneSessions', ...args),
   };
 }
 

@@ -1,5 +1,13 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import type { ConversationReads, Credentials, LogEntry, UserRecord } from '@gapless/core';
+import {
+  type ConversationReads,
+  type Credentials,
+  type LogEntry,
+  replayOf,
+  replayOfMessages,
+  type SessionRecord,
+  type UserRecord,
+} from '@gapless/core';
 import {
   CONVERSATION_COLUMNS,
   type ConversationRow,
@@ -19,6 +27,7 @@ export interface AccountReads {
   users(uids: readonly string[]): UserRecord[];
   credentials(uid: string): Credentials | undefined;
   revokedSessions(since: number): string[];
+  sessionsOf(uid: string, options: { at: number; limit: number }): SessionRecord[];
 }
 
 interface UserRow {
@@ -26,6 +35,19 @@ interface UserRow {
   name: string;
   created_at: number;
 }
+
+export interface SessionRow {
+  sid: string;
+  uid: string;
+  label: string;
+  created_at: number;
+  last_seen_at: number;
+  expires_at: number;
+}
+
+/** Sessions of a user that are live at a time. Continue with more of WHERE. */
+export const LIVE_SESSIONS = 'FROM session WHERE uid = ? AND revoked_at IS NULL AND expires_at > ?';
+export const LAST_SEEN_FIRST = 'ORDER BY last_seen_at DESC, sid DESC';
 
 const NOTHING_BEFORE = { updatedAt: Number.MAX_SAFE_INTEGER, cid: '' };
 
@@ -41,7 +63,7 @@ export function createReads(db: DatabaseSync): Sync<ConversationReads> & Account
   const get = <Row>(text: string, ...values: (string | number)[]) => sql(text).get(...values) as unknown as Row | undefined;
   const idOf = (cid: string) => get<{ id: number }>('SELECT id FROM conversation WHERE cid = ?', cid)?.id;
 
-  return {
+  const reads: Sync<ConversationReads> & AccountReads = {
     heads: (uid, cids) =>
       cids.map((cid) => {
         const row = get<{ head: number; rev: number; last_read: number; role: 'owner' | 'admin' | 'member'; oldest_rev: number }>(
@@ -107,6 +129,8 @@ export function createReads(db: DatabaseSync): Sync<ConversationReads> & Account
         limit,
       ).map((row) => toEntry(cid, row)),
 
+    replay: (cid, { by, ...page }) => (by === 'rev' ? replayOf(reads.changes(cid, page)) : replayOfMessages(reads.messages(cid, page))),
+
     positions: (cid) =>
       all<{ uid: string; last_read: number; delivered: number }>(
         'SELECT uid, last_read, delivered FROM participant WHERE conv = ? AND (last_read > 0 OR delivered > 0) ORDER BY uid',
@@ -136,7 +160,11 @@ export function createReads(db: DatabaseSync): Sync<ConversationReads> & Account
     },
 
     revokedSessions: (since) => all<{ sid: string }>('SELECT sid FROM session WHERE revoked_at >= ?', since).map((row) => row.sid),
+
+    sessionsOf: (uid, { at, limit }) =>
+      all<SessionRow>(`SELECT * ${LIVE_SESSIONS} ${LAST_SEEN_FIRST} LIMIT ?`, uid, at, limit).map(toSession),
   };
+  return reads;
 }
 
 interface ChangeRow extends MessageRow {
@@ -154,4 +182,15 @@ function toEntry(cid: string, row: ChangeRow): LogEntry {
 
 export function toUser(row: UserRow): UserRecord {
   return { uid: row.uid, displayName: row.name, createdAt: row.created_at };
+}
+
+export function toSession(row: SessionRow): SessionRecord {
+  return {
+    sid: row.sid,
+    uid: row.uid,
+    label: row.label,
+    createdAt: row.created_at,
+    lastSeenAt: row.last_seen_at,
+    expiresAt: row.expires_at,
+  };
 }

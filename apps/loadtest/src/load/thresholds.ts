@@ -1,0 +1,42 @@
+import type { LoadResult } from './result.ts';
+
+export interface Thresholds {
+  /** Of `e2e`, or of what the mode measures instead. */
+  readonly failP99Ms?: number;
+  readonly failSavedP99Ms?: number;
+  readonly failResumeP99Ms?: number;
+  readonly failErrors?: number;
+  readonly failDeliveredPct?: number;
+}
+
+/** What a run did not reach; order, loss and duplicates have no threshold. */
+export function failuresOf(result: LoadResult, thresholds: Thresholds): string[] {
+  const { failErrors = 0, failDeliveredPct = 100 } = thresholds;
+  const { counts, errors, deliveredPct, drain, check } = result;
+  const failures: string[] = [];
+  for (const name of ['gaps', 'duplicates', 'reorders'] as const) if (counts[name] > 0) failures.push(`${counts[name]} ${name}`);
+  const count = Object.values(errors).reduce((sum, each) => sum + each, 0);
+  if (count > failErrors) failures.push(`${count} errors, at most ${failErrors} allowed`);
+  if (deliveredPct < failDeliveredPct)
+    failures.push(
+      `${deliveredPct.toFixed(3)} % delivered, ${failDeliveredPct} required; ${drain.behind} clients behind after ${(drain.ms / 1_000).toFixed(1)} s`,
+    );
+  failures.push(...latencyFailures(result, thresholds));
+  if (check !== undefined && !check.ok) failures.push(`the checker found ${check.anomalies.map(({ name }) => name).join(', ')}`);
+  return failures;
+}
+
+function latencyFailures({ latency, options }: LoadResult, { failP99Ms, failSavedP99Ms, failResumeP99Ms }: Thresholds): string[] {
+  const main = options.mode === 'ping' || options.mode === 'connect' ? options.mode : 'e2e';
+  const limits = [
+    [main, failP99Ms],
+    ['saved', failSavedP99Ms],
+    ['resume', failResumeP99Ms],
+  ] as const;
+  return limits.flatMap(([name, limitMs]) => {
+    if (limitMs === undefined) return [];
+    const p99 = latency[name]?.p99;
+    if (p99 === undefined) return [`${name}: nothing was measured`];
+    return p99 > limitMs ? [`${name} p99 ${p99.toFixed(1)} ms, at most ${limitMs} allowed`] : [];
+  });
+}

@@ -1,0 +1,111 @@
+import type { LiveSettings } from '@gapless/api';
+import { ChatError } from '@gapless/core';
+import type { Backpressure, StrategyRules } from '@gapless/gateway';
+import type { Logger } from 'pino';
+import { type Config, checkTogether, flagName, LIVE_NAMES, SETTINGS, type Setting, type SettingName } from './settings.ts';
+
+/** The settings in force. Some can be changed while running; who reads them through here sees the change at once. */
+export class Settings implements LiveSettings {
+  #config: Config;
+  readonly #log: Pick<Logger, 'info'>;
+
+  constructor(config: Config, log: Pick<Logger, 'info'>) {
+    this.#config = config;
+    this.#log = log;
+  }
+
+  get now(): Config {
+    return this.#config;
+  }
+
+  list() {
+    return LIVE_NAMES.map((name) => {
+      const { default: fallback, values, help }: Setting<unknown> = SETTINGS[name];
+      return { name: nameOf(name), value: String(this.#config[name]), default: fallback, values, help };
+    });
+  }
+
+  /** All of them or none. @throws ChatError bad_frame */
+  set(changes: Readonly<Record<string, string>>, by: string): void {
+    const parsed = Object.entries(changes).map(([name, text]) => [settingOf(name), text] as const);
+    const next = { ...this.#config, ...Object.fromEntries(parsed.map(([name, text]) => [name, parse(name, text)])) };
+    try {
+      checkTogether(next);
+    } catch (error) {
+      throw new ChatError('bad_frame', { say: (error as Error).message });
+    }
+    for (const [name] of parsed) this.#log.info({ by, setting: nameOf(name), from: this.#config[name], to: next[name] }, 'setting changed');
+    this.#config = next;
+  }
+
+  /** As the gateway reads it, at every decision. */
+  get backpressure(): Backpressure {
+    const settings = this;
+    return {
+      get enabled() {
+        return settings.now.wsBackpressureEnabled;
+      },
+      get lowWaterBytes() {
+        return settings.now.wsBackpressureWriteBufferLowWaterMarkBytes;
+      },
+      get highWaterBytes() {
+        return settings.now.wsBackpressureWriteBufferHighWaterMarkBytes;
+      },
+      get closeUnwritableAfterMs() {
+        return settings.now.wsBackpressureCloseUnwritableAfterMs;
+      },
+      get dropWhenUnwritable() {
+        return settings.now.wsBackpressureDropWhenUnwritable;
+      },
+    };
+  }
+
+  get strategy(): StrategyRules {
+    const settings = this;
+    return {
+      get mode() {
+        return settings.now.groupChatStrategyMode;
+      },
+      get groupSizeThreshold() {
+        return settings.now.groupChatStrategyGroupSizeThreshold;
+      },
+      get onlineUserThreshold() {
+        return settings.now.groupChatStrategyOnlineUserThreshold;
+      },
+      get notifyMaxOnlineUser() {
+        return settings.now.groupChatStrategyNotifyMaxOnlineUser;
+      },
+      get hugeGroupNoNotifySize() {
+        return settings.now.groupChatStrategyHugeGroupNoNotifySize;
+      },
+    };
+  }
+
+  get singleSession(): { enabled: boolean } {
+    const settings = this;
+    return {
+      get enabled() {
+        return settings.now.singleSession === 'on';
+      },
+    };
+  }
+}
+
+/** Its flag without the dashes. */
+function nameOf(name: SettingName): string {
+  return flagName(name).slice(2);
+}
+
+function settingOf(name: string): SettingName {
+  const found = LIVE_NAMES.find((candidate) => nameOf(candidate) === name);
+  if (found === undefined) throw new ChatError('bad_frame', { say: `${name.slice(0, 100)}: is not a setting that can be changed` });
+  return found;
+}
+
+function parse(name: SettingName, text: string): unknown {
+  try {
+    return SETTINGS[name].parse(text);
+  } catch (error) {
+    throw new ChatError('bad_frame', { say: `${nameOf(name)}: must be ${(error as Error).message}` });
+  }
+}

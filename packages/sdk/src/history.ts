@@ -1,0 +1,78 @@
+import type { http } from '@gapless/protocol';
+import { ERRORS } from '@gapless/protocol/codes';
+import { Backoff } from './backoff.ts';
+import { GaplessError, knownCode } from './errors.ts';
+import type { Timeline } from './timeline.ts';
+
+const PAGE = 50;
+
+export interface HistoryOptions {
+  readonly timeline: Timeline;
+  readonly messages: (page: { before: number; limit: number }) => Promise<http.MessagePage>;
+  /** Needed with the first page: what is shown first is whole. */
+  readonly fetchDetails: () => Promise<void>;
+  readonly onNewest: () => void;
+  readonly onOlder: () => void;
+  /** Refused for good. */
+  readonly onRefused: (code: string) => void;
+}
+
+/** Loads one conversation backwards from where the live messages begin, page by page. */
+export class History {
+  readonly #options: HistoryOptions;
+  /** Of the running load; raising it ends that. */
+  #load = 0;
+  #loading = false;
+  #older: Promise<void> | undefined;
+
+  constructor(options: HistoryOptions) {
+    this.#options = options;
+  }
+
+  stop(): void {
+    this.#load++;
+    this.#loading = false;
+  }
+
+  loadOlder(): Promise<void> {
+    this.#older ??= this.#loadOlder().finally(() => {
+      this.#older = undefined;
+    });
+    return this.#older;
+  }
+
+  async #loadOlder(): Promise<void> {
+    const load = this.#load;
+    const { timeline, messages, onOlder } = this.#options;
+    if (!timeline.hasOlder) return;
+    const { items } = await messages({ before: timeline.first, limit: PAGE });
+    if (load !== this.#load || !timeline.loaded) return;
+    if (!timeline.prepend(items)) throw new GaplessError('internal', 'The page of history does not fit.');
+    onOlder();
+  }
+
+  /** The newest page, unless it is there or on its way; until it works. */
+  async loadNewest(): Promise<void> {
+    const { timeline, messages, fetchDetails, onNewest, onRefused } = this.#options;
+    if (timeline.loaded || this.#loading) return;
+    const load = ++this.#load;
+    this.#loading = true;
+    const backoff = new Backoff();
+    while (load === this.#load) {
+      try {
+        const { first } = timeline;
+        const page = first === 1 ? { items: [] } : messages({ before: first, limit: PAGE });
+        const [{ items }] = await Promise.all([page, fetchDetails()]);
+        if (load !== this.#load) return;
+        if (!timeline.prepend(items)) throw new GaplessError('internal', 'The page of history does not end at the head.');
+        this.#loading = false;
+        return onNewest();
+      } catch (error) {
+        if (load !== this.#load) return;
+        const code = error instanceof GaplessError ? knownCode(error.code) : undefined;
+        if (code !== undefined && ERRORS[code].retry === 'never') return onRefused(code);
+        await new Promise((resolve) => setTimeout(resolve, backoff.next()));
+      }
+    }
+  }
+}

@@ -1,0 +1,159 @@
+import type { DownFrame, DownFrameOf, UpFrame } from '@gapless/protocol';
+import { CLOSE } from '@gapless/protocol/codes';
+import { Backoff } from './backoff.ts';
+import { type CloseCause, type Dialer, lost, type Transport } from './transport/transport.ts';
+
+/** Until frames can be sent. */
+const OPEN_TIMEOUT_MS = 15_000;
+/** From there to `ready`: a proxy may let a transport open and then swallow what it carries. */
+const READY_TIMEOUT_MS = 8_000;
+/** For the answer to a `ping`: a slow phone network, with some slack. */
+const PONG_TIMEOUT_MS = 5_000;
+
+/** Nobody is signed in any more. */
+export const NO_TOKEN: CloseCause = { code: CLOSE.unauthorized.code, reason: 'no token' };
+
+export interface LineHost {
+  onReady(line: Line, frame: DownFrameOf<'ready'>): void;
+  onFrame(frame: DownFrame): void;
+  /** Once, and the last. */
+  onLost(line: Line, cause: CloseCause): void;
+}
+
+export interface LineOptions {
+  readonly dialer: Dialer;
+  readonly device: string;
+  readonly token: string;
+  readonly getToken: () => Promise<string | undefined>;
+}
+
+/**
+ * One connection to the server, from the dial to its end, over whichever transport.
+ *
+ * 1. First frame `auth`; it counts from `ready` on.
+ * 2. Silence of two heartbeats is answered with a `ping`; silence after that is the end.
+ * 3. A token that expires is replaced; the second `ready` says nothing new.
+ *
+ * After `close` its host hears nothing more.
+ */
+export class Line {
+  /** May be another by the time it is ready. */
+  host: LineHost;
+  readonly dialer: Dialer;
+  readonly #options: LineOptions;
+  readonly #transport: Transport;
+  #token: string;
+  #ready = false;
+  #over = false;
+  /** One at a time: open, `ready`, silence, `pong`. */
+  #timer: ReturnType<typeof setTimeout>;
+  #heartbeatMs = 0;
+  #heardAt = 0;
+
+  constructor(options: LineOptions, host: LineHost) {
+    this.#options = options;
+    this.host = host;
+    this.dialer = options.dialer;
+    this.#token = options.token;
+    this.#timer = setTimeout(() => this.#end(lost('no answer')), OPEN_TIMEOUT_MS);
+    this.#transport = options.dialer.dial({
+      onOpen: () => this.#onOpen(),
+      onFrames: (frames) => this.#onFrames(frames),
+      onAlive: () => this.#alive(),
+      onClose: (cause) => this.#end(cause),
+    });
+  }
+
+  get token(): string {
+    return this.#token;
+  }
+
+  get ready(): boolean {
+    return this.#ready;
+  }
+
+  send(frame: UpFrame): boolean {
+    return !this.#over && this.#transport.send(frame);
+  }
+
+  /** Finds out quickly whether it lives. */
+  probe(): void {
+    if (!this.#ready || this.#over) return;
+    clearTimeout(this.#timer);
+    const askedAt = Date.now();
+    this.send({ t: 'ping' });
+    this.#timer = setTimeout(() => (this.#heardAt >= askedAt ? this.#watchSilence() : this.#end(lost('no sign of life'))), PONG_TIMEOUT_MS);
+  }
+
+  close(code?: number): void {
+    this.#over = true;
+    clearTimeout(this.#timer);
+    this.#transport.close(code);
+  }
+
+  #end(cause: CloseCause): void {
+    if (this.#over) return;
+    this.close();
+    this.host.onLost(this, cause);
+  }
+
+  #onOpen(): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#end(lost('no ready')), READY_TIMEOUT_MS);
+    this.#auth();
+  }
+
+  #auth(): void {
+    this.send({ t: 'auth', jwt: this.#token, device: this.#options.device });
+  }
+
+  #alive(): void {
+    this.#heardAt = Date.now();
+  }
+
+  #onFrames(frames: readonly DownFrame[]): void {
+    this.#alive();
+    // What one of them brings about may be the end.
+    for (const frame of frames) if (!this.#over) this.#onFrame(frame);
+  }
+
+  #onFrame(frame: DownFrame): void {
+    if (frame.t === 'ready') return this.#onReady(frame);
+    if (!this.#ready) return;
+    if (frame.t === 'error' && frame.code === 'token_expired') void this.#renewToken();
+    this.host.onFrame(frame);
+  }
+
+  #onReady(frame: DownFrameOf<'ready'>): void {
+    const again = this.#ready;
+    this.#ready = true;
+    if (!again) {
+      this.#heartbeatMs = frame.heartbeatMs;
+      this.#transport.keepAlive(frame.heartbeatMs);
+      this.#watchSilence();
+    }
+    this.host.onReady(this, frame);
+  }
+
+  #watchSilence(): void {
+    clearTimeout(this.#timer);
+    const quietMs = 2 * this.#heartbeatMs;
+    const leftMs = this.#heardAt + quietMs - Date.now();
+    this.#timer = setTimeout(() => (Date.now() - this.#heardAt < quietMs ? this.#watchSilence() : this.probe()), Math.max(leftMs, 0));
+  }
+
+  /** Until it works or the server's patience ends, which is the end of the line. */
+  async #renewToken(): Promise<void> {
+    const backoff = new Backoff();
+    while (!this.#over) {
+      try {
+        const token = await this.#options.getToken();
+        if (token === undefined) return this.#end(NO_TOKEN);
+        this.#token = token;
+        return this.#auth();
+      } catch {
+        await new Promise((resolve) => setTimeout(resolve, backoff.next()));
+      }
+    }
+  }
+}

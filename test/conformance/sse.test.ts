@@ -1,0 +1,536 @@
+import { randomUUID } from 'node:crypto';
+import { connect } from 'node:net';
+import { HttpClient, launchServer, SseClient, signToken, takeEvents, WireClient } from '@gapless/testkit';
+import { afterAll, describe, expect, test } from 'vitest';
+import { LOW_MARKS, range, text, useServer } from './world.ts';
+
+// PROTOCOL, section 2: SSE down, HTTP up. The heartbeat (15 s) and silence (45 s) stand beside the gateway, by a driven clock.
+
+const FOREIGN = 'https://app.example.org';
+const world = useServer({ env: { ...LOW_MARKS, GAPLESS_ALLOWED_ORIGINS: FOREIGN, GAPLESS_LOG_LEVEL: 'debug' } });
+const streams = new Set<SseClient>();
+afterAll(() => {
+  for (const stream of streams) stream.cut();
+});
+
+async function open(query = '', headers: Record<string, string> = {}): Promise<SseClient> {
+  const stream = await SseClient.open({ url: world.server.url, query, headers });
+  streams.add(stream);
+  return stream;
+}
+
+async function connected(user: string, { query = '', headers = {} }: { query?: string; headers?: Record<string, string> } = {}) {
+  const stream = await open(query, { ...headers, authorization: `Bearer ${await signToken(user)}` });
+  await stream.wait('ready');
+  return stream;
+}
+
+async function joined(user: string, cid: string, cursor: object = {}): Promise<SseClient> {
+  const stream = await connected(user);
+  expect(await stream.send({ t: 'join', cid, ...cursor })).toBe(202);
+  await stream.wait('joined');
+  return stream;
+}
+
+const seqs = (stream: SseClient, cid: string) => stream.of('message').flatMap((frame) => (frame.cid === cid ? [frame.seq] : []));
+const codes = (stream: SseClient) => stream.of('error').map(({ code }) => code);
+const code = ({ text: body }: { text: string }) => JSON.parse(body).code;
+
+/** Messages of `bo`, in order, as many at once as make a batch. */
+async function say(cid: string, from: number, to: number): Promise<void> {
+  const bo = await world.connect('bo');
+  for (const i of range(from, to)) bo.send({ t: 'send', cid, mid: `m${i}`, ...text(`${i}`) });
+  await bo.wait('ack', (frame) => frame.mid === `m${to}`);
+  await bo.close();
+}
+
+describe('the stream', () => {
+  test('head, first event, retry, ready, and a frame per event', async () => {
+    const stream = await connected('ada');
+    expect(stream.status).toBe(200);
+    expect(stream.headers).toMatchObject({
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-store, no-transform',
+      'x-accel-buffering': 'no',
+      'x-content-type-options': 'nosniff',
+      'content-security-policy': expect.any(String),
+      connection: 'close',
+    });
+    expect(stream.headers).not.toHaveProperty('transfer-encoding');
+    const [conn, retry, ready] = stream.events;
+    expect(conn).toEqual({ event: 'conn', data: JSON.stringify({ t: 'conn', conn: stream.conn }) });
+    expect(stream.conn).toMatch(/^[A-Za-z0-9_-]{22}$/);
+    expect(Object.keys(retry!)).toEqual(['retry']);
+    expect(Number(retry!.retry)).toBeGreaterThanOrEqual(1_000);
+    expect(Number(retry!.retry)).toBeLessThanOrEqual(8_000);
+    expect(JSON.parse(ready!.data!)).toMatchObject({ t: 'ready', userId: 'ada', conn: stream.conn, heartbeatMs: 15_000 });
+    expect(stream.of('ready')[0]!.features).toContain('sse');
+  });
+
+  test('no two are told the same time to come back, nor the same conn', async () => {
+    const some = await Promise.all(range(1, 8).map(() => open()));
+    for (const stream of some) await stream.until(() => stream.events.length >= 2);
+    expect(new Set(some.map((stream) => stream.events[1]!.retry)).size).toBeGreaterThan(1);
+    expect(new Set(some.map((stream) => stream.conn)).size).toBe(8);
+    for (const stream of some) stream.cut();
+  });
+
+  test('behind another request on the same connection there is none', async () => {
+    const socket = connect(world.server.port, '127.0.0.1').on('error', () => {});
+    const request = (path: string) => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`;
+    let all = '';
+    socket.setEncoding('utf8').on('data', (chunk: string) => {
+      all += chunk;
+    });
+    socket.write(request('/readyz') + request('/sse') + request('/livez'));
+    while ((all.match(/HTTP\/1\.1 \d+/g) ?? []).length < 3) await new Promise((resolve) => socket.once('data', resolve));
+    expect(all.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 200', 'HTTP/1.1 400', 'HTTP/1.1 200']);
+    expect(all).not.toContain('event:');
+    socket.destroy();
+  });
+
+  test('a HEAD opens none', async () => {
+    expect((await fetch(`${world.server.url}/sse`, { method: 'HEAD' })).status).toBe(404);
+  });
+});
+
+describe('authentication', () => {
+  test('by Bearer, by ?token= and by the first frame, with a device', async () => {
+    const token = await signToken('ada');
+    const first = await open();
+    expect(await first.send({ t: 'auth', jwt: token, device: 'phone' }, { t: 'ping', n: 1 })).toBe(202);
+    const ways = [first, await open('?device=phone', { authorization: `Bearer ${token}` }), await open(`?token=${token}&device=phone`)];
+    for (const stream of ways) {
+      expect(await stream.wait('ready')).toMatchObject({ userId: 'ada', device: 'phone', conn: stream.conn });
+      await stream.settle();
+    }
+    expect(first.frames.map(({ t }) => t).slice(0, 2)).toEqual(['ready', 'pong']);
+  });
+
+  test.each([
+    ['nonsense', 'unauthorized', () => 'nonsense'],
+    ['an expired one', 'token_expired', () => signToken('ada', { lifeSec: -1 })],
+  ])('%s: %s, then close 4401, in all three ways', async (_name, expected, make) => {
+    const token = await make();
+    const first = await open();
+    await first.send({ t: 'auth', jwt: token });
+    for (const stream of [first, await open('', { authorization: `Bearer ${token}` }), await open(`?token=${token}`)]) {
+      expect(await stream.closed).toEqual({ code: 4401, reason: 'unauthorized' });
+      expect(codes(stream)).toEqual([expected]);
+      expect(stream.events.at(-1)).toEqual({ event: 'close', data: '{"t":"close","code":4401,"reason":"unauthorized"}' });
+    }
+  });
+
+  test('another frame first, or none for 5 s: unauthorized, then close 4401', async () => {
+    const [other, silent] = [await open(), await open()];
+    await other.send({ t: 'ping' });
+    for (const stream of [other, silent]) {
+      expect((await stream.closed).code).toBe(4401);
+      expect(codes(stream)).toEqual(['unauthorized']);
+    }
+  });
+
+  test('an expiring token is renewed by a frame', async () => {
+    const stream = await open(`?token=${await signToken('ada', { lifeSec: 2 })}`);
+    await stream.wait('error');
+    await stream.send({ t: 'auth', jwt: await signToken('ada') });
+    await stream.until(() => stream.of('ready').length === 2);
+    expect(codes(stream)).toEqual(['token_expired']);
+    await stream.settle();
+  });
+});
+
+describe('frames up', () => {
+  test('one, or an array in its order, 202 without a body; the answers come on the stream', async () => {
+    const cid = await world.group('ada', 'bo');
+    const stream = await joined('ada', cid);
+    const one = await stream.post({ t: 'ping', n: 0 });
+    expect([one.status, one.text]).toEqual([202, '']);
+    const frames = range(1, 100).map((i) => ({ t: 'send', cid, mid: `m${i}`, ...text(`${i}`) }));
+    expect((await stream.post(frames)).status).toBe(202);
+    await stream.wait('message', (frame) => frame.seq === 100);
+    expect(stream.of('message').map(({ mid }) => mid)).toEqual(range(1, 100).map((i) => `m${i}`));
+    expect(
+      stream
+        .of('ack')
+        .map(({ pos }) => pos)
+        .toSorted((a, b) => a - b),
+    ).toEqual(range(1, 100));
+  });
+
+  test('a frame that fits no schema is told on the stream, the others are taken', async () => {
+    const stream = await connected('ada');
+    const { status } = await stream.post([{ t: 'ping', n: 1 }, { t: 'join' }, { t: 'of-a-later-version' }, 5, { t: 'ping', n: 2 }]);
+    expect(status).toBe(202);
+    await stream.wait('pong', ({ n }) => n === 2);
+    expect(stream.frames.map((frame) => (frame.t === 'error' ? frame.code : frame.t))).toEqual([
+      'ready',
+      'pong',
+      'bad_frame',
+      'unknown_type',
+      'bad_frame',
+      'pong',
+    ]);
+  });
+
+  test('more than 3 of them in 10 s: close 4400, and nothing behind them is done', async () => {
+    const cid = await world.group('ada');
+    const stream = await joined('ada', cid);
+    await stream.post([...range(1, 4).map(() => ({ t: 'join' })), { t: 'send', cid, mid: 'm', ...text('x') }]);
+    expect((await stream.closed).code).toBe(4400);
+    expect(await (await world.http('ada')).history(cid)).toEqual([]);
+  });
+
+  test.each([
+    ['no JSON', 400, 'bad_frame', '{'],
+    ['a number', 400, 'bad_frame', '5'],
+    ['no body', 400, 'bad_frame', ''],
+    ['no frames', 400, 'bad_frame', '[]'],
+    ['101 frames', 400, 'bad_frame', JSON.stringify(range(1, 101).map(() => ({ t: 'ping' })))],
+    ['more than 64 KiB', 413, 'too_large', JSON.stringify({ t: 'ping', more: 'x'.repeat(65_536) })],
+  ])('%s: %i', async (_name, status, expected, body) => {
+    const stream = await connected('ada');
+    const answer = await stream.post(body);
+    expect([answer.status, code(answer)]).toEqual([status, expected]);
+    expect(answer.headers.get('content-type')).toContain('application/problem+json');
+    await stream.settle();
+    expect(codes(stream)).toEqual([]);
+  });
+
+  test('another type of content: 400', async () => {
+    const stream = await connected('ada');
+    expect((await stream.post('{"t":"ping"}', { 'content-type': 'text/plain' })).status).toBe(400);
+  });
+
+  test('an unknown connection, and one that ended: 404', async () => {
+    const stream = await connected('ada');
+    const gone = await connected('ada');
+    gone.cut();
+    await gone.closed;
+    stream.conn = 'A'.repeat(22);
+    for (const { post } of [{ post: () => stream.post({ t: 'ping' }) }, { post: () => untilGone(gone) }]) {
+      const answer = await post();
+      expect([answer.status, code(answer)]).toEqual([404, 'not_found']);
+    }
+  });
+
+  test('a token beside the conn must be good, and of the same user', async () => {
+    const stream = await connected('ada');
+    const post = async (authorization: string) => {
+      const answer = await stream.post({ t: 'ping', n: 7 }, { authorization });
+      return [answer.status, answer.text === '' ? '' : code(answer)];
+    };
+    expect(await post(`Bearer ${await signToken('bo')}`)).toEqual([403, 'forbidden']);
+    expect(await post(`Bearer ${await signToken('ada', { lifeSec: -1 })}`)).toEqual([401, 'token_expired']);
+    expect(await post('Bearer nonsense')).toEqual([401, 'unauthorized']);
+    expect(await post('Basic YTpi')).toEqual([401, 'unauthorized']);
+    await stream.settle();
+    expect(stream.of('pong').filter(({ n }) => n === 7)).toEqual([]);
+    expect(await post(`Bearer ${await signToken('ada')}`)).toEqual([202, '']);
+    await stream.wait('pong', ({ n }) => n === 7);
+  });
+});
+
+async function untilGone(stream: SseClient) {
+  for (;;) {
+    const answer = await stream.post({ t: 'ping' });
+    if (answer.status !== 202) return answer;
+  }
+}
+
+describe('resume', () => {
+  test('by Last-Event-ID and by ?lastEventId=: joined again, and what came after', async () => {
+    const cid = await world.group('ada', 'bo');
+    const first = await joined('ada', cid);
+    await say(cid, 1, 5);
+    await first.wait('message', ({ seq }) => seq === 5);
+    await first.until(() => first.lastEventId === `${cid}.5`);
+    first.cut();
+    await say(cid, 6, 9);
+    for (const how of [{ headers: { 'last-event-id': first.lastEventId } }, { query: `?lastEventId=${first.lastEventId}` }]) {
+      const again = await connected('ada', how);
+      await again.wait('message', ({ seq }) => seq === 9);
+      expect(again.frames.map(({ t }) => t).filter((t) => t === 'ready' || t === 'joined' || t === 'message')).toEqual([
+        'ready',
+        'joined',
+        ...range(6, 9).map(() => 'message'),
+      ]);
+      expect(seqs(again, cid)).toEqual(range(6, 9));
+    }
+  });
+
+  test('also when the token comes with the first frame, before what comes behind it', async () => {
+    const cid = await world.group('ada', 'bo');
+    await say(cid, 1, 3);
+    const stream = await open('', { 'last-event-id': `${cid}.1` });
+    await stream.send({ t: 'auth', jwt: await signToken('ada') }, { t: 'leave', cid });
+    await stream.wait('joined');
+    await stream.settle();
+    await say(cid, 4, 5);
+    await stream.settle();
+    expect(seqs(stream, cid).at(-1) ?? 0).toBeLessThan(4);
+  });
+
+  test.each(['nonsense', 'a.b.c', '%00', `${'x'.repeat(65)}.1`])(
+    'by %j: bad_frame that names it, and the connection goes on',
+    async (id) => {
+      const stream = await connected('ada', { query: `?lastEventId=${encodeURIComponent(id)}` });
+      expect(await stream.wait('error')).toMatchObject({ code: 'bad_frame', msg: expect.stringContaining('Last-Event-ID') });
+      await stream.settle();
+      expect(stream.of('joined')).toEqual([]);
+    },
+  );
+
+  test('of a conversation one is not in any more: not_participant, the others go on', async () => {
+    const [mine, others] = [await world.group('ada'), await world.group('bo')];
+    const stream = await connected('ada', { headers: { 'last-event-id': `${others}.0~${mine}.0` } });
+    expect(await stream.wait('error')).toMatchObject({ code: 'not_participant', ref: { t: 'sync', cid: others } });
+    expect(await stream.wait('joined')).toMatchObject({ cid: mine });
+  });
+
+  test('beyond the head: reset', async () => {
+    const cid = await world.group('ada');
+    const stream = await connected('ada', { headers: { 'last-event-id': `${cid}.99` } });
+    expect(await stream.wait('joined')).toMatchObject({ cid, reset: true });
+  });
+
+  test.each(range(1, 5))('a stream that is cut again and again under traffic: nothing lost, nothing out of order (round %i)', async () => {
+    const cids = [await world.group('ada', 'bo'), await world.group('ada', 'bo')];
+    const total = 400;
+    for (const cid of cids) await say(cid, 1, 100);
+    const bo = await world.connect('bo');
+    const sending = (async () => {
+      for (const i of range(101, total)) {
+        for (const cid of cids) bo.send({ t: 'send', cid, mid: `m${i}`, ...text(`${i}`) });
+        if (i % 10 === 0) await bo.settle();
+      }
+    })();
+
+    // What a browser keeps of the stream: its last whole event with an id, and every frame that came whole.
+    let id = '';
+    const got = new Map<string, number>(cids.map((cid) => [cid, 0]));
+    let cuts = 0;
+    for (;;) {
+      const stream = await connected('ada', id === '' ? {} : { headers: { 'last-event-id': id } });
+      if (id === '')
+        await stream.send({
+          t: 'sync',
+          convs: [
+            { cid: cids[0], rev: 0 },
+            { cid: cids[1], since: 0 },
+          ],
+        });
+      const bytes = Math.floor(Math.random() * 12_000);
+      const isDone = () => cids.every((cid) => (seqs(stream, cid).at(-1) ?? got.get(cid)) === total);
+      await stream.until(() => isDone() || (stream.text.length > bytes && stream.lastEventId !== ''));
+      stream.cut();
+      await stream.closed;
+      for (const cid of cids) {
+        const seen = seqs(stream, cid);
+        // Without a hole, and from no further on than what is known; the end of what came may come again.
+        if (seen.length > 0) expect(seen).toEqual(range(seen[0]!, seen.at(-1)!));
+        expect(seen[0] ?? 0).toBeLessThanOrEqual(got.get(cid)! + 1);
+        got.set(cid, Math.max(got.get(cid)!, seen.at(-1) ?? 0));
+      }
+      if (stream.lastEventId !== '') id = stream.lastEventId;
+      if ([...got.values()].every((seq) => seq === total)) break;
+      cuts++;
+    }
+    await sending;
+    expect(cuts).toBeGreaterThan(2);
+  });
+
+  test('a text cut at any byte: what a client has whole is never behind the id it sends', async () => {
+    const cid = await world.group('ada', 'bo');
+    await say(cid, 1, 30);
+    const stream = await joined('ada', cid, { rev: 0 });
+    await stream.wait('message', ({ seq }) => seq === 30);
+    await say(cid, 31, 40);
+    await stream.wait('message', ({ seq }) => seq === 40);
+    for (const end of range(1, stream.text.length)) {
+      let rev = 0;
+      for (const { data, id } of takeEvents(stream.text.slice(0, end)).events) {
+        const frame = JSON.parse(data ?? '{}');
+        if (frame.t === 'message') rev = frame.rev;
+        if (id !== undefined) expect(Number.parseInt(id.split('.')[1]!, 36)).toBeLessThanOrEqual(rev);
+      }
+    }
+  });
+});
+
+describe('origins', () => {
+  const token = () => signToken('ada');
+
+  test('an allowed one may read; its own needs nothing; any other is refused', async () => {
+    const foreign = await connected('ada', { headers: { origin: FOREIGN } });
+    expect(foreign.headers).toMatchObject({ 'access-control-allow-origin': FOREIGN, vary: 'origin' });
+    const own = await connected('ada', { headers: { origin: world.server.url } });
+    expect(own.headers).not.toHaveProperty('access-control-allow-origin');
+    for (const origin of ['https://evil.example', 'null', `${FOREIGN}.evil.example`]) {
+      const refused = await open('', { origin, authorization: `Bearer ${await token()}` });
+      expect(refused.status).toBe(403);
+      expect(refused.headers['content-type']).toContain('application/problem+json');
+      expect(refused.headers).not.toHaveProperty('access-control-allow-origin');
+      const post = await own.post({ t: 'ping', n: 3 }, { origin });
+      expect([post.status, code(post)]).toEqual([403, 'forbidden']);
+    }
+    const taken = await foreign.post({ t: 'ping' }, { origin: FOREIGN });
+    expect([taken.status, taken.headers.get('access-control-allow-origin'), taken.headers.get('vary')]).toEqual([202, FOREIGN, 'origin']);
+    await own.settle();
+    expect(own.of('pong').some(({ n }) => n === 3)).toBe(false);
+  });
+
+  test('problems can be read from there too', async () => {
+    const stream = await connected('ada');
+    for (const body of ['{', { t: 'ping' }]) {
+      if (body !== '{') stream.conn = 'unknown';
+      const { headers } = await stream.post(body, { origin: FOREIGN });
+      expect(headers.get('access-control-allow-origin')).toBe(FOREIGN);
+    }
+  });
+
+  test.each([
+    ['/sse', 'GET'],
+    ['/sse/some/frames', 'POST'],
+  ])('preflight of %s', async (path, method) => {
+    const ask = (origin: string) =>
+      fetch(`${world.server.url}${path}`, { method: 'OPTIONS', headers: { origin, 'access-control-request-method': method } });
+    const allowed = await ask(FOREIGN);
+    expect([allowed.status, allowed.headers.get('access-control-allow-origin')]).toEqual([204, FOREIGN]);
+    expect(allowed.headers.get('access-control-allow-methods')).toBe(method);
+    expect(allowed.headers.get('access-control-allow-headers')).toBe('authorization, content-type, last-event-id');
+    expect((await ask('https://evil.example')).status).toBe(403);
+  });
+});
+
+describe('a client that does not read', () => {
+  test('costs a bounded memory, is answered 503 while it does not, and reads all of it when it does', async () => {
+    const cid = await world.group('ada', 'bo');
+    const stream = await joined('ada', cid);
+    await stream.settle();
+    const before = world.server.rssBytes();
+    stream.response.pause();
+    const bo = await world.connect('bo');
+    let refused: Awaited<ReturnType<SseClient['post']>> | undefined;
+    let sent = 0;
+    while (refused === undefined) {
+      await bo.say(cid, `m${++sent}`, 'x'.repeat(16_000));
+      // Reads the events as they were until it is told that it must read on: no progress closes it, so not for long.
+      const answer = await stream.post({ t: 'ping' });
+      if (answer.status !== 202) refused = answer;
+    }
+    expect(refused.status).toBe(503);
+    expect(JSON.parse(refused.text)).toMatchObject({ code: 'server_busy', retryAfterMs: expect.any(Number) });
+    expect(refused.headers.get('retry-after')).toBe('1');
+    stream.response.resume();
+    await stream.wait('message', ({ seq }) => seq === sent);
+    expect(seqs(stream, cid)).toEqual(range(1, sent));
+    expect(world.server.rssBytes() - before).toBeLessThan(96 * 1_024 * 1_024);
+  });
+
+  test('and takes nothing for too long is closed', async () => {
+    const cid = await world.group('ada', 'bo');
+    const socket = connect(world.server.port, '127.0.0.1').on('error', () => {});
+    const token = await signToken('ada');
+    socket.write(`GET /sse?lastEventId=${cid}.0 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\n\r\n`);
+    let head = '';
+    socket.setEncoding('utf8').on('data', (chunk: string) => {
+      head += chunk;
+    });
+    while (!head.includes('"t":"joined"')) await new Promise((resolve) => socket.once('data', resolve));
+    const conn = /"conn":"([^"]+)"/.exec(head)![1];
+    socket.pause();
+    const bo = await world.connect('bo');
+    const status = async () =>
+      (
+        await fetch(`${world.server.url}/sse/${conn}/frames`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: '{"t":"ack","cid":"x","pos":0}',
+        })
+      ).status;
+    let last = 0;
+    for (let i = 1; last !== 404; i++) {
+      if (last !== 503) await bo.say(cid, `m${i}`, 'x'.repeat(16_000));
+      last = await status();
+    }
+    expect(await (await fetch(`${world.server.url}/metrics`)).text()).toMatch(/gapless_closes_total\{reason="slow_consumer"\} 1/);
+    socket.destroy();
+  });
+});
+
+test('streams are counted, and gone when they are', async () => {
+  const count = async () => Number(/gapless_sse_connections (\d+)/.exec(await (await fetch(`${world.server.url}/metrics`)).text())![1]);
+  for (const stream of streams) stream.cut();
+  while ((await count()) > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+  const stream = await connected('ada');
+  expect(await count()).toBe(1);
+  stream.cut();
+});
+
+test('a sign-out ends the stream with a kick and 4403', async () => {
+  const anyone = new HttpClient(world.server.url);
+  const { accessToken } = (
+    await anyone.call('POST', '/v1/auth/register', { username: `u${randomUUID()}`, password: 'a long enough password' })
+  ).body;
+  const stream = await open(`?token=${accessToken}`);
+  await stream.wait('ready');
+  await new HttpClient(world.server.url, accessToken).call('POST', '/v1/auth/logout');
+  expect((await stream.closed).code).toBe(4403);
+  expect(stream.frames.at(-1)).toMatchObject({ t: 'kick' });
+});
+
+describe('limits and the end', () => {
+  test('more connections than allowed: 503, shared with WebSocket', async () => {
+    const server = await launchServer({ env: { GAPLESS_MAX_CONNECTIONS: '2' } });
+    const first = await SseClient.open({ url: server.url });
+    const second = await WireClient.connect({ url: server.url });
+    const third = await SseClient.open({ url: server.url });
+    expect(third.status).toBe(503);
+    expect(third.headers['content-type']).toContain('application/problem+json');
+    expect(third.headers['retry-after']).toMatch(/^\d+$/);
+    await expect(WireClient.connect({ url: server.url })).rejects.toThrow('503');
+    first.cut();
+    await second.close();
+    expect(await server.stop()).toBe(0);
+  });
+
+  test('SIGTERM: goaway, close 1001, exit status 0, also with one that does not read; none is opened any more', async () => {
+    const server = await launchServer({ env: { GAPLESS_DRAIN_SPREAD_MS: '500' } });
+    const authorization = `Bearer ${await signToken('ada')}`;
+    const all = await Promise.all(range(1, 5).map(() => SseClient.open({ url: server.url, headers: { authorization } })));
+    for (const stream of all) await stream.wait('ready');
+    const stuck = await SseClient.open({ url: server.url, headers: { authorization } });
+    stuck.response.pause();
+    const began = Date.now();
+    const status = server.stop();
+    await all[0]!.wait('goaway');
+    const late = await SseClient.open({ url: server.url, headers: { authorization } }).catch(() => undefined);
+    expect(late?.status ?? 503).toBe(503);
+    for (const stream of all) {
+      expect((await stream.closed).code).toBe(1001);
+      expect(stream.frames.at(-1)).toEqual({ t: 'goaway', reconnectInMs: expect.any(Number) });
+    }
+    expect(await status).toBe(0);
+    expect(Date.now() - began).toBeLessThan(8_000);
+  });
+});
+
+test('no log line has the conn or a token of a stream', async () => {
+  const token = await signToken('ada');
+  const stream = await open(`?token=${token}`);
+  await stream.wait('ready');
+  await stream.post({ t: 'ping' }, { authorization: 'Bearer nonsense' });
+  await stream.post('{', { origin: 'https://evil.example' });
+  await stream.post([{ t: 'join' }, { t: 'send', cid: 'nowhere', mid: 'm', ...text('x') }]);
+  await stream.settle();
+  await stream.post(range(1, 4).map(() => ({ t: 'join' })));
+  await stream.closed;
+  await stream.post({ t: 'ping' });
+  await world.backend.call('GET', '/livez');
+  const lines = world.server.output();
+  expect(lines).toContain('request refused');
+  for (const secret of [...streams].map(({ conn }) => conn).filter((conn) => conn.length === 22 && conn !== 'A'.repeat(22)))
+    expect(lines).not.toContain(secret);
+  expect(lines).not.toContain(token);
+});
