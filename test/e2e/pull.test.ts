@@ -31,7 +31,7 @@ test.each([
   ['notify', 'sse'],
   ['none', 'websocket'],
   ['none', 'sse'],
-] as const)('%s over %s: all messages, in order, once; an own one soon', async (mode, transport) => {
+] as const)('%s over %s: all messages, in order, once', async (mode, transport) => {
   const server = await launchServer({ env: { GAPLESS_GROUP_CHAT_STRATEGY_MODE: mode } });
   onTestFinished(async () => void (await server.stop()));
   const ann = await client(server, 'ann', transport);

@@ -132,6 +132,12 @@ const ROUTES: Record<string, RouteRow> = {
     row: { ...everyone('forbidden'), backend: 'ok', backendNowhere: 'ok' },
     body: () => ({ rate: 0.01, cids: [] }),
   },
+  'GET /v1/admin/settings': { auth: 'user', row: { ...everyone('forbidden'), backend: 'ok', backendNowhere: 'ok' } },
+  'PATCH /v1/admin/settings': {
+    auth: 'user',
+    row: { ...everyone('forbidden'), backend: 'ok', backendNowhere: 'ok' },
+    body: () => ({ 'single-session': 'off' }),
+  },
 };
 
 interface FrameRow {

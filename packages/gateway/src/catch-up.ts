@@ -4,6 +4,7 @@ import { packPage } from './frame.ts';
 import type { GatewayLimits } from './limits.ts';
 import type { GatewayMetrics } from './metrics.ts';
 import type { Session } from './session.ts';
+import { shareReplays } from './shared-reads.ts';
 import type { Subscription } from './subscription.ts';
 
 export type CatchUpReads = Pick<ConversationReads, 'replay'>;
@@ -28,10 +29,12 @@ const PAGE_BYTES = 256 * 1024;
  */
 export class CatchUp {
   readonly #options: CatchUpOptions;
+  readonly #replay: CatchUpReads['replay'];
   readonly #done: (subscription: Subscription) => void;
 
   constructor(options: CatchUpOptions, onDone: (subscription: Subscription) => void) {
     this.#options = options;
+    this.#replay = shareReplays((...args) => options.reads.replay(...args), options.clock);
     this.#done = onDone;
   }
 
@@ -61,7 +64,7 @@ export class CatchUp {
   /** Whether the position moved. */
   async #changes(subscription: Subscription): Promise<boolean> {
     const { cid } = subscription.channel;
-    const page = await this.#options.reads.replay(cid, { by: 'rev', after: subscription.position, limit: this.#rows(subscription) });
+    const page = await this.#replay(cid, { by: 'rev', after: subscription.position, limit: this.#rows(subscription) });
     endAtRemoval(subscription, page);
     const count = countOf(page, ({ revs }, i) => revs[i]! <= subscription.lastRev);
     if (count === 0) return subscription.closed;
@@ -74,7 +77,7 @@ export class CatchUp {
   async #messages(subscription: Subscription): Promise<boolean> {
     const phase = subscription.since!;
     const { cid } = subscription.channel;
-    const page = await this.#options.reads.replay(cid, { by: 'seq', after: phase.seq, limit: this.#rows(subscription) });
+    const page = await this.#replay(cid, { by: 'seq', after: phase.seq, limit: this.#rows(subscription) });
     const count = countOf(page, ({ revs }, i) => phase.seq + 1 + i <= phase.until && revs[i]! <= subscription.lastRev);
     const move = () => {
       phase.seq = count === 0 ? phase.until : phase.seq + count;

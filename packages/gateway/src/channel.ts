@@ -1,4 +1,5 @@
 import type { Frame } from './frame.ts';
+import type { Standings } from './standings.ts';
 import type { Delivery } from './strategy.ts';
 import type { Subscription } from './subscription.ts';
 import { Tail, type TailLimits } from './tail.ts';
@@ -17,6 +18,8 @@ export class Channel {
   decidedAt = Number.NEGATIVE_INFINITY;
   /** A notice went out lately: the next one waits for its turn. */
   noticed = false;
+  /** Made when the first one asks. */
+  standings: Standings | undefined;
   readonly #limits: TailLimits;
 
   constructor(cid: string, limits: TailLimits) {
@@ -29,7 +32,7 @@ export class Channel {
     if (this.tail === undefined) this.tail = new Tail(rev - 1, this.#limits);
     else if (rev <= this.tail.head) return;
     else if (rev > this.tail.head + 1) this.tail.skipTo(rev - 1);
-    this.tail.append(rev, frame, now);
+    this.tail.append(rev, frame, now, this.subscriptions.size);
   }
 
   /** A head read from the store. True when it is newer than what was known: listeners have something to fetch. */

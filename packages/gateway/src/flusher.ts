@@ -1,7 +1,7 @@
 import type { Log } from '@gapless/core';
 import type { Clock } from '@gapless/kit';
 import type { CatchUp } from './catch-up.ts';
-import { ENCODING, Frame } from './frame.ts';
+import { ENCODING, Frame, type Sendable } from './frame.ts';
 import type { GatewayLimits } from './limits.ts';
 import type { GatewayMetrics } from './metrics.ts';
 import type { Session } from './session.ts';
@@ -42,7 +42,7 @@ export class Flusher {
   }
 
   /** To this session alone; kept in order, and before what conversations have for it. */
-  reply(session: Session, frame: Frame): void {
+  reply(session: Session, frame: Sendable): void {
     if (session.closed) return;
     session.control.push(frame);
     this.enqueue(session);
@@ -77,7 +77,7 @@ export class Flusher {
   /** The kernel took bytes that had waited. A session that was not writable is, at the low water mark. */
   drained(session: Session): void {
     const { lowWaterBytes } = this.#options.limits.backpressure;
-    if (session.blockedAt === undefined) return;
+    if (session.blockedAt === undefined || session.closed) return;
     if (this.holdsBack(session) && session.transport.bufferedBytes > lowWaterBytes) return;
     session.blockedAt = undefined;
     this.#options.metrics.unblocked();

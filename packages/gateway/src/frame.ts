@@ -9,8 +9,13 @@ const OPCODE_TEXT = 0x81;
 const OPCODE_BINARY = 0x82;
 const OPCODE_PONG = 0x8a;
 
+/** One frame or some, as bytes for connections of any kind. Never change the bytes it gives. */
+export interface Sendable {
+  bytes(encoding: Encoding): Buffer;
+}
+
 /** A down frame, encoded at first need and then shared by all connections. Never change the bytes it gives. */
-export class Frame {
+export class Frame implements Sendable {
   readonly text: string;
   #json: Buffer | undefined;
   #msgpack: Buffer | undefined;

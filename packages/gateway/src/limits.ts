@@ -35,7 +35,7 @@ export interface GatewayLimits {
 const KiB = 1024;
 
 export const GATEWAY_LIMITS: GatewayLimits = {
-  tail: { maxBytes: 256 * KiB, maxAgeMs: 2_000 },
+  tail: { maxBytes: 256 * KiB, bytesPerListener: 4 * KiB, ceilingBytes: 8 * 1024 * KiB, maxAgeMs: 2_000 },
   backpressure: {
     enabled: true,
     lowWaterBytes: 256 * KiB,

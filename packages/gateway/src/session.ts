@@ -1,6 +1,6 @@
 import { type Actor, addressBlock, type VerifiedToken } from '@gapless/core';
 import type { TokenBucket } from '@gapless/kit';
-import type { Encoding, Frame } from './frame.ts';
+import type { Encoding, Frame, Sendable } from './frame.ts';
 import type { Subscription } from './subscription.ts';
 
 /** The raw way to a client, as a session uses it. */
@@ -66,7 +66,7 @@ export class Session {
   closed = false;
 
   /** Frames to this session alone, in order. */
-  control: Frame[] = [];
+  control: Sendable[] = [];
   merged: Map<string, Merged> | undefined;
   dirty: Subscription[] = [];
   /** A page from the store is on its way to it. */

@@ -4,6 +4,10 @@ import { type Encoding, type Frame, joinFrames } from './frame.ts';
 export interface TailLimits {
   /** Text kept of one conversation; who is further behind reads the store. */
   maxBytes: number;
+  /** As much more for each listener: the more there are, the dearer it is to let them all fall behind. */
+  bytesPerListener: number;
+  /** Even so, no more than this. */
+  ceilingBytes: number;
   /** Frames older than this are let go at the next sweep: every writable connection has them long since. */
   maxAgeMs: number;
 }
@@ -44,13 +48,15 @@ export class Tail {
     return rev + 1 >= this.#first;
   }
 
-  append(rev: number, frame: Frame, now: number): void {
+  append(rev: number, frame: Frame, now: number, listeners = 0): void {
     assert(rev === this.#head + 1, `tail at ${this.#head} gets rev ${rev}`);
     this.#head = rev;
     this.#entries.push({ frame, at: now });
     this.#bytes += frame.text.length;
+    const { maxBytes, bytesPerListener, ceilingBytes } = this.#limits;
+    const most = Math.min(ceilingBytes, maxBytes + listeners * bytesPerListener);
     let drop = 0;
-    while (this.#bytes > this.#limits.maxBytes && drop < this.#entries.length - 1) this.#bytes -= this.#entries[drop++]!.frame.text.length;
+    while (this.#bytes > most && drop < this.#entries.length - 1) this.#bytes -= this.#entries[drop++]!.frame.text.length;
     this.#drop(drop);
   }
 

@@ -2,7 +2,7 @@ import { ChatError, type ConversationHead } from '@gapless/core';
 import { JOINS_MAX, RECEIPTS_MAX_PARTICIPANTS } from '@gapless/protocol';
 import type { Authed, Context, Handler } from '../context.ts';
 import { Frame } from '../frame.ts';
-import { receiptKey } from '../receipts.ts';
+import { Standings } from '../standings.ts';
 import type { Subscription } from '../subscription.ts';
 
 interface Wanted {
@@ -111,26 +111,17 @@ function isOutside({ since, rev }: Wanted, head: ConversationHead): boolean {
 }
 
 /** Where the others are. State, not log: sent at each join, newest value only. */
-async function sendPositions(context: Context, session: Authed, subscription: Subscription): Promise<void> {
-  const { cid } = subscription.channel;
+async function sendPositions({ directory, chat, hub, log }: Context, session: Authed, subscription: Subscription): Promise<void> {
+  const { channel } = subscription;
+  const { cid } = channel;
   try {
-    const { members } = context.directory.peek(cid) ?? (await context.directory.load(cid));
+    const { members } = directory.peek(cid) ?? (await directory.load(cid));
     if (members.size > RECEIPTS_MAX_PARTICIPANTS) return;
-    const positions = await context.chat.positions(session.actor, cid);
-    if (subscription.closed) return;
-    const tell = (op: 'read' | 'delivered', uid: string, pos: number) => {
-      const key = receiptKey(op, cid, uid);
-      // One that waits to be written was told live, and is no older than what was read.
-      if (pos > 0 && !session.merged?.has(key))
-        context.hub.flusher.merge(session, key, Frame.of({ t: op, cid, pos, from: uid }), { droppable: false });
-    };
-    for (const { uid, lastRead, delivered } of positions) {
-      if (uid === session.actor.uid) continue;
-      tell('delivered', uid, delivered);
-      tell('read', uid, lastRead);
-    }
+    channel.standings ??= new Standings(cid);
+    await channel.standings.load(() => chat.positions(session.actor, cid));
+    if (!subscription.closed) hub.flusher.reply(session, channel.standings.of(session.actor.uid));
   } catch (error) {
-    context.log.warn({ err: error, cid }, 'positions not sent on join');
+    log.warn({ err: error, cid }, 'positions not sent on join');
   }
 }
 

@@ -124,7 +124,9 @@ test('the last event of a write with joined or durable frames has the id, and no
 });
 
 test('at every id the position is what was written until then: replay by rev and by since, with pages from the store', async () => {
-  const world = await startGateway({ limits: { catchUpRows: 7, tail: { maxBytes: 1, maxAgeMs: 1 } } });
+  const world = await startGateway({
+    limits: { catchUpRows: 7, tail: { maxBytes: 1, bytesPerListener: 0, ceilingBytes: 1, maxAgeMs: 1 } },
+  });
   const [one, two] = [await world.group('ada', 'bo'), await world.group('ada', 'bo')];
   await world.say('bo', one, 40);
   await world.say('bo', two, 40);
@@ -256,6 +258,17 @@ test('close says its code and ends the stream', async () => {
   stream.transport.write(Buffer.from('data: {}\n\n'));
   stream.transport.close(1001, 'again');
   expect(stream.socket.text).toBe(text);
+});
+
+test('a peer that does not take its close is not waited for', async () => {
+  const world = await startGateway();
+  const stream = await Stream.of(world, 'ada');
+  stream.socket.stop();
+  world.gateway.kick(() => true, 'Bye.');
+  await world.clock.advance(1_000);
+  expect(stream.socket.destroyed).toBe(false);
+  await world.clock.advance(1_000);
+  expect(stream.socket.destroyed).toBe(true);
 });
 
 test('a reader that stops costs no more than the high water mark and a page, is told behind, and misses nothing', async () => {

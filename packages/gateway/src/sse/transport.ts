@@ -76,11 +76,13 @@ export class SseTransport implements Transport {
     if (this.#closed) return;
     this.#event('close', { t: 'close', code, reason });
     this.#closed = true;
-    const { socket } = this.#options;
+    const { socket, clock } = this.#options;
     this.#writer.handOver();
     socket.end();
-    const timeout = setTimeout(() => socket.destroy(), CLOSE_TIMEOUT_MS);
-    socket.once('close', () => clearTimeout(timeout));
+    socket.once(
+      'close',
+      clock.after(CLOSE_TIMEOUT_MS, () => socket.destroy()),
+    );
   }
 
   terminate(): void {

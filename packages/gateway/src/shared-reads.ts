@@ -1,0 +1,36 @@
+import type { ConversationReads, ReplayPage } from '@gapless/core';
+
+type Replay = ConversationReads['replay'];
+
+/** Pages kept for who comes next: a room that fell behind together asks for the same ones one after the other. */
+const PAGES_MAX = 64;
+const KEEP_MS = 1_000;
+
+/**
+ * Replays that are asked for several times are read once. A page that is a moment old is as good as a new one: what was changed since
+ * has a larger rev, and follows.
+ */
+export function shareReplays(replay: Replay, clock: { now(): number }): Replay {
+  const pages = new Map<string, { page: Promise<ReplayPage>; until: number }>();
+  return (cid, options) => {
+    const { by, after, limit } = options;
+    const key = `${cid} ${by} ${after} ${limit}`;
+    const now = clock.now();
+    const found = pages.get(key);
+    if (found !== undefined && found.until > now) return found.page;
+    const page = replay(cid, options);
+    pages.delete(key);
+    pages.set(key, { page, until: now + KEEP_MS });
+    if (pages.size > PAGES_MAX) pages.delete(pages.keys().next().value!);
+    page.then(
+      // A page that was cut short by the head of then would hide what came after.
+      ({ ends }) => ends.length < limit && drop(pages, key, page),
+      () => drop(pages, key, page),
+    );
+    return page;
+  };
+}
+
+function drop(pages: Map<string, { page: Promise<ReplayPage> }>, key: string, page: Promise<ReplayPage>): void {
+  if (pages.get(key)?.page === page) pages.delete(key);
+}

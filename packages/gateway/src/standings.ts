@@ -1,0 +1,82 @@
+import type { Position } from '@gapless/core';
+import { type Encoding, Frame, joinFrames, type Sendable } from './frame.ts';
+
+/**
+ * How far everyone is in one conversation with listeners here, for those who join: read from the store once, then kept by what is
+ * committed. Its frames are made once for all who ask for the same state.
+ */
+export class Standings {
+  readonly #cid: string;
+  readonly #positions = new Map<string, { lastRead: number; delivered: number }>();
+  #loading: Promise<void> | undefined;
+  /** By encoding; gone with any change. */
+  #packed: Packed[] = [];
+
+  constructor(cid: string) {
+    this.#cid = cid;
+  }
+
+  /** Reads what is stored, once. What is committed meanwhile counts too. */
+  load(read: () => Promise<readonly Position[]>): Promise<void> {
+    this.#loading ??= read().then(
+      (positions) => {
+        for (const { uid, lastRead, delivered } of positions) {
+          this.advance('read', uid, lastRead);
+          this.advance('delivered', uid, delivered);
+        }
+      },
+      (error: unknown) => {
+        this.#loading = undefined;
+        throw error;
+      },
+    );
+    return this.#loading;
+  }
+
+  advance(op: 'read' | 'delivered', uid: string, pos: number): void {
+    let place = this.#positions.get(uid);
+    if (place === undefined) this.#positions.set(uid, (place = { lastRead: 0, delivered: 0 }));
+    const field = op === 'read' ? 'lastRead' : 'delivered';
+    if (pos <= place[field]) return;
+    place[field] = pos;
+    this.#packed = [];
+  }
+
+  /** Removed from the conversation. */
+  forget(uid: string): void {
+    if (this.#positions.delete(uid)) this.#packed = [];
+  }
+
+  /** The positions of all but `uid`. What was read was delivered: `delivered` is told only beyond it. */
+  of(uid: string): Sendable {
+    return { bytes: (encoding) => without(uid, (this.#packed[encoding] ??= this.#pack(encoding))) };
+  }
+
+  #pack(encoding: Encoding): Packed {
+    const parts: Buffer[] = [];
+    const places = new Map<string, { from: number; to: number }>();
+    let at = 0;
+    for (const [uid, { lastRead, delivered }] of this.#positions) {
+      const frames = [];
+      if (delivered > lastRead) frames.push(Frame.of({ t: 'delivered', cid: this.#cid, pos: delivered, from: uid }));
+      if (lastRead > 0) frames.push(Frame.of({ t: 'read', cid: this.#cid, pos: lastRead, from: uid }));
+      if (frames.length === 0) continue;
+      const bytes = joinFrames(frames, encoding);
+      parts.push(bytes);
+      places.set(uid, { from: at, to: at + bytes.length });
+      at += bytes.length;
+    }
+    return { bytes: Buffer.concat(parts), places };
+  }
+}
+
+/** The frames of everyone, and where each user's are. */
+interface Packed {
+  readonly bytes: Buffer;
+  readonly places: ReadonlyMap<string, { from: number; to: number }>;
+}
+
+function without(uid: string, { bytes, places }: Packed): Buffer {
+  const own = places.get(uid);
+  return own === undefined ? bytes : Buffer.concat([bytes.subarray(0, own.from), bytes.subarray(own.to)]);
+}
