@@ -6,6 +6,9 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 0.8, 1, 2.5, 5];
 const MS = 1_000;
 
+const LOOP_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1];
+const LOOP_TICK_MS = 20;
+
 const PER_CONNECTION = [
   'process_open_fds',
   'nodejs_active_handles',
@@ -106,6 +109,15 @@ export function createMetrics({ writerDepth }: { writerDepth: () => number }) {
     },
   });
 
+  watchLoop(
+    new Histogram({
+      name: 'gapless_event_loop_delay_seconds',
+      help: 'How late a timer of 20 ms fired.',
+      buckets: LOOP_SECONDS,
+      registers,
+    }),
+  );
+
   const roomConnections = new Gauge({ name: 'gapless_rooms_connections', help: 'Live connections of the rooms dialect.', registers });
   const roomsJoined = new Gauge({ name: 'gapless_rooms_joined', help: 'Rooms joined, over all connections.', registers });
   const roomFramesIn = new Counter({
@@ -186,4 +198,18 @@ export function createMetrics({ writerDepth }: { writerDepth: () => number }) {
     watchStreams,
     text: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
   };
+}
+
+/**
+ * Cumulative, so that a quantile of any span can be had from two scrapes; nodejs_eventloop_lag_* begin anew at each. A stall is one
+ * observation, however many ticks it swallowed.
+ */
+function watchLoop(delay: Histogram): void {
+  let dueMs = performance.now() + LOOP_TICK_MS;
+  const tick = () => {
+    const nowMs = performance.now();
+    delay.observe(Math.max(0, nowMs - dueMs) / MS);
+    dueMs = nowMs + LOOP_TICK_MS;
+  };
+  setInterval(tick, LOOP_TICK_MS).unref();
 }

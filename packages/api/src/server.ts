@@ -58,7 +58,7 @@ export async function createApi(deps: ApiDeps): Promise<FastifyInstance> {
     return503OnClosing: false,
     routerOptions: { maxParamLength: PARAM_MAX_CHARS },
     // Coercing bodies would accept what the live protocol refuses.
-    ajv: { customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: false } },
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: false, allowUnionTypes: true } },
     schemaErrorFormatter: schemaProblem,
     frameworkErrors: (error, request, reply) => {
       reply.headers(SECURITY_HEADERS);

@@ -21,33 +21,37 @@ export function renderEntry(entry: LogEntry): string {
   return JSON.stringify({ t: 'change', cid, rev, op, by, at, ...rest });
 }
 
-export function replayOf(entries: readonly LogEntry[]): ReplayPage {
-  const removals = entries.flatMap((entry) =>
-    entry.op === 'change' && entry.detail.op === 'participants_removed' ? [{ rev: entry.rev, users: entry.detail.users }] : [],
-  );
-  return pageOf(
-    entries.map(renderEntry),
-    Float64Array.from(entries, ({ rev }) => rev),
-    removals,
-  );
+/** As many of the entries as fit into `maxBytes`, and at least one. */
+export function replayOf(entries: readonly LogEntry[], maxBytes: number): ReplayPage {
+  const page = pageOf(entries, renderEntry, maxBytes);
+  const removals = entries
+    .slice(0, page.ends.length)
+    .flatMap((entry) =>
+      entry.op === 'change' && entry.detail.op === 'participants_removed' ? [{ rev: entry.rev, users: entry.detail.users }] : [],
+    );
+  return { ...page, removals };
 }
 
-export function replayOfMessages(messages: readonly MessageRecord[]): ReplayPage {
-  return pageOf(
-    messages.map((message) => renderMessage(message, true)),
-    Float64Array.from(messages, ({ rev }) => rev),
-    [],
-  );
+export function replayOfMessages(messages: readonly MessageRecord[], maxBytes: number): ReplayPage {
+  return { ...pageOf(messages, (message) => renderMessage(message, true), maxBytes), removals: [] };
 }
 
 const utf8 = new TextEncoder();
 
-function pageOf(frames: readonly string[], revs: Float64Array, removals: ReplayPage['removals']): ReplayPage {
-  const ends = new Uint32Array(frames.length);
+function pageOf<T extends { readonly rev: number }>(rows: readonly T[], render: (row: T) => string, maxBytes: number) {
+  const frames: string[] = [];
+  const ends: number[] = [];
   let end = -1;
-  for (let i = 0; i < frames.length; i++) {
-    end += 1 + Buffer.byteLength(frames[i]!);
-    ends[i] = end;
+  for (const row of rows) {
+    const frame = render(row);
+    end += 1 + Buffer.byteLength(frame);
+    if (frames.length > 0 && end > maxBytes) break;
+    frames.push(frame);
+    ends.push(end);
   }
-  return { bytes: utf8.encode(frames.join(',')), ends, revs, removals };
+  return {
+    bytes: utf8.encode(frames.join(',')),
+    ends: Uint32Array.from(ends),
+    revs: Float64Array.from(frames, (_, i) => rows[i]!.rev),
+  };
 }

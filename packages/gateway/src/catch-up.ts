@@ -20,8 +20,8 @@ export interface CatchUpOptions {
 /** Wait before a failed read is tried again. */
 const RETRY_MS = 500;
 
-/** What one page should come to: rows are as many as the last page's sizes suggest. */
-const PAGE_BYTES = 256 * 1024;
+/** What one page comes to at most, one row aside: rows are as many as the last page's sizes suggest. */
+const PAGE_BYTES = 128 * 1024;
 
 /**
  * Reads the next page for a subscription whose position is older than the tail, writes it, and hands the subscription back to the
@@ -64,7 +64,12 @@ export class CatchUp {
   /** Whether the position moved. */
   async #changes(subscription: Subscription): Promise<boolean> {
     const { cid } = subscription.channel;
-    const page = await this.#replay(cid, { by: 'rev', after: subscription.position, limit: this.#rows(subscription) });
+    const page = await this.#replay(cid, {
+      by: 'rev',
+      after: subscription.position,
+      limit: this.#rows(subscription),
+      maxBytes: PAGE_BYTES,
+    });
     endAtRemoval(subscription, page);
     const count = countOf(page, ({ revs }, i) => revs[i]! <= subscription.lastRev);
     if (count === 0) return subscription.closed;
@@ -77,7 +82,12 @@ export class CatchUp {
   async #messages(subscription: Subscription): Promise<boolean> {
     const phase = subscription.since!;
     const { cid } = subscription.channel;
-    const page = await this.#replay(cid, { by: 'seq', after: phase.seq, limit: this.#rows(subscription) });
+    const page = await this.#replay(cid, {
+      by: 'seq',
+      after: phase.seq,
+      limit: this.#rows(subscription),
+      maxBytes: PAGE_BYTES,
+    });
     const count = countOf(page, ({ revs }, i) => phase.seq + 1 + i <= phase.until && revs[i]! <= subscription.lastRev);
     const move = () => {
       phase.seq = count === 0 ? phase.until : phase.seq + count;

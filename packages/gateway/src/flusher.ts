@@ -149,7 +149,7 @@ export class Flusher {
     const { merged } = session;
     if (merged === undefined) return;
     const encoding = soleEncoding(session.transport.encoding);
-    let room = this.#options.limits.backpressure.highWaterBytes;
+    let room = this.#roomOf(session);
     for (const [key, { frame }] of merged) {
       if (room <= 0) return this.enqueue(session);
       const bytes = frame.bytes(encoding);
@@ -162,11 +162,11 @@ export class Flusher {
 
   /** Adds what the marked conversations have, as far as one write reaches; the rest stays marked. */
   #deliver(session: Session, chunks: Buffer[]): void {
-    const { limits, metrics, catchUp } = this.#options;
+    const { metrics, catchUp } = this.#options;
     const marked = session.dirty;
     if (marked.length === 0) return;
     session.dirty = [];
-    let room = limits.backpressure.highWaterBytes;
+    let room = this.#roomOf(session);
     for (const subscription of marked) {
       subscription.dirty = false;
       const { tail } = subscription.channel;
@@ -185,6 +185,12 @@ export class Flusher {
       if (subscription.position >= subscription.lastRev) this.#options.onEnded(subscription);
       else if (subscription.behind > 0) this.mark(subscription);
     }
+  }
+
+  /** Bytes of one write. With backpressure, no more than fits under the high water mark. */
+  #roomOf({ transport }: Session): number {
+    const { enabled, dropWhenUnwritable, highWaterBytes } = this.#options.limits.backpressure;
+    return enabled && dropWhenUnwritable ? highWaterBytes - transport.bufferedBytes : highWaterBytes;
   }
 
   #keep(subscription: Subscription): void {

@@ -19,7 +19,7 @@ test('a full page is read once for all who ask within its time; a short one, a f
     if (cid === 'bad') throw new Error('told to');
     return page(rows);
   }, clock);
-  const at = (cid: string, after: number) => replay(cid, { by: 'rev', after, limit: 10 });
+  const at = (cid: string, after: number) => replay(cid, { by: 'rev', after, limit: 10, maxBytes: 1e6 });
   await Promise.all([at('a', 0), at('a', 0), at('b', 0), at('a', 10)]);
   await at('a', 0);
   expect(asked).toEqual(['a 0', 'b 0', 'a 10']);
@@ -42,9 +42,9 @@ test('it keeps no more than so many', async () => {
     reads++;
     return page(1);
   }, clock);
-  for (let after = 0; after < 200; after++) await replay('a', { by: 'rev', after, limit: 1 });
-  await replay('a', { by: 'rev', after: 0, limit: 1 });
+  for (let after = 0; after < 200; after++) await replay('a', { by: 'rev', after, limit: 1, maxBytes: 1e6 });
+  await replay('a', { by: 'rev', after: 0, limit: 1, maxBytes: 1e6 });
   expect(reads).toBe(201);
-  await replay('a', { by: 'rev', after: 199, limit: 1 });
+  await replay('a', { by: 'rev', after: 199, limit: 1, maxBytes: 1e6 });
   expect(reads).toBe(201);
 });

@@ -23,7 +23,7 @@ export function shareReplays(replay: Replay, clock: { now(): number }): Replay {
     pages.set(key, { page, until: now + KEEP_MS });
     if (pages.size > PAGES_MAX) pages.delete(pages.keys().next().value!);
     page.then(
-      // A page that was cut short by the head of then would hide what came after.
+      // One that was cut short, by the head of then or by its bytes, would hide what follows.
       ({ ends }) => ends.length < limit && drop(pages, key, page),
       () => drop(pages, key, page),
     );

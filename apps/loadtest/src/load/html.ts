@@ -78,7 +78,7 @@ ${picture('CPU, of a core', '%', [
 ])}
 ${picture('Memory of the server (RSS)', 'MiB', [{ name: 'RSS', read: ({ rssMiB }) => rssMiB }])}
 ${picture('Event loop of the server, delay', 'ms', [
-  { name: 'p99', read: ({ loopP99Ms }) => loopP99Ms },
+  { name: 'p99 of each second', read: ({ loopP99Ms }) => loopP99Ms },
   { name: 'max', read: ({ loopMaxMs }) => loopMaxMs },
 ])}`;
 }

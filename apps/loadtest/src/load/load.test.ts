@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { backoffMs, mayReturn } from './backoff.ts';
 import { Hdr } from './hdr.ts';
 import { htmlReport } from './html.ts';
+import { LoopDelays, quantile, worstOf } from './loop-delay.ts';
 import type { WorkerResult } from './messages.ts';
 import { intendedOf, isMeasured, makeMid } from './mid.ts';
 import { DEFAULTS, type LoadOptions } from './options.ts';
@@ -15,6 +16,7 @@ import { intendedMs } from './schedule.ts';
 import { findMax } from './search.ts';
 import { conclude, type SelfTestStep } from './self-test.ts';
 import { createCounts, createHistograms, histogramData, mergeHistograms, percentilesOf } from './stats.ts';
+import { printResult } from './text.ts';
 import { failuresOf } from './thresholds.ts';
 import { SeqTracker } from './tracker.ts';
 
@@ -153,6 +155,8 @@ describe('the ceiling of the generator', () => {
   });
 });
 
+const LOOP = { loopP99Ms: 14.4, loopMaxMs: 40.4 };
+
 function resultOf(change: Partial<WorkerResult> = {}, options: Partial<LoadOptions> = {}, e2eMs = 10): LoadResult {
   const histograms = createHistograms();
   for (let i = 0; i < 10; i++) for (const name of ['e2e', 'saved', 'resume'] as const) histograms[name].record(e2eMs * 1_000);
@@ -176,6 +180,7 @@ function resultOf(change: Partial<WorkerResult> = {}, options: Partial<LoadOptio
     { ...DEFAULTS, mode: 'group', jwtSecret: 'the-secret', ...options },
     [worker],
     [{ ...second, loopP99Ms: 11, loopMaxMs: 12 }],
+    { loop: { run: LOOP, storm: LOOP } },
   );
 }
 
@@ -192,9 +197,76 @@ describe('a run fails', () => {
       { failP99Ms: 9, failSavedP99Ms: 11, failResumeP99Ms: 9 },
       ['e2e p99 10.0 ms, at most 9 allowed', 'resume p99 10.0 ms, at most 9 allowed'],
     ],
+    [{}, { failStormLoopP99Ms: 15 }, []],
+    [{}, { failStormLoopP99Ms: 14 }, ['event loop p99 of the storm 14.4 ms, at most 14 allowed']],
     [{ histograms: histogramData(createHistograms()) }, { failP99Ms: 9 }, ['e2e: nothing was measured']],
   ])('%#', (change, thresholds, failures) => {
     expect(failuresOf(resultOf(change), thresholds)).toEqual(failures);
+  });
+});
+
+describe('the event loop of the server', () => {
+  /** Observations up to 10 ms, up to 20 ms, and all. */
+  const scrape = (secondAt: number, counts?: readonly [number, number, number], maxMs = 12) => ({
+    askedUs: secondAt * 1e6,
+    answeredUs: secondAt * 1e6 + 1_000,
+    metrics: [
+      ...['0.01', '0.02', '+Inf'].flatMap((le, at) =>
+        counts === undefined ? [] : `gapless_event_loop_delay_seconds_bucket{le="${le}"} ${counts[at]}`,
+      ),
+      `nodejs_eventloop_lag_max_seconds ${maxMs / 1_000}`,
+      `nodejs_eventloop_lag_p99_seconds ${(maxMs - 1) / 1_000}`,
+    ].join('\n'),
+  });
+  const told = (...scrapes: ReturnType<typeof scrape>[]) => {
+    const loop = new LoopDelays();
+    for (const each of scrapes) loop.add(each);
+    return loop;
+  };
+
+  test('p99 of a span is that of what came between two scrapes, wherever they were', () => {
+    const loop = told(
+      scrape(0, [50, 50, 50], 90),
+      scrape(1, [150, 150, 150]),
+      scrape(2, [150, 250, 250], 20),
+      scrape(3, [950, 1_050, 1_050]),
+    );
+    expect(loop.between(1.5e6, 1.9e6)).toEqual({ loopP99Ms: expect.closeTo(19.9), loopMaxMs: 20 });
+    expect(loop.between(0.5e6, 0.9e6)).toEqual({ loopP99Ms: expect.closeTo(9.9), loopMaxMs: 12 });
+    expect(loop.between(0.5e6, 9e6)).toEqual({ loopP99Ms: expect.closeTo(19), loopMaxMs: 20 });
+  });
+
+  test('a server that was started again counts from zero', () => {
+    const loop = told(scrape(0, [500, 500, 500]), scrape(1, [600, 600, 600]), scrape(2, [0, 100, 100]));
+    expect(loop.between(0.5e6, 2e6).loopP99Ms).toBeCloseTo(19.8);
+  });
+
+  test.each([
+    [0.5, [0, 100, 100], 0.015],
+    [0.99, [0, 10, 100], 0.02],
+    [0.99, [0, 0, 0], undefined],
+  ] as const)('quantile %d of %j: inside a bucket as if spread evenly, above the last bound that bound', (part, upTo, value) => {
+    const found = quantile(
+      [0.01, 0.02, Infinity].map((bound, at) => [bound, upTo[at]!]),
+      part,
+    );
+    expect(found).toEqual(value === undefined ? undefined : expect.closeTo(value));
+  });
+
+  test('an older server tells the worst second, and that is named', () => {
+    const loop = told(scrape(0), scrape(1, undefined, 30), scrape(2, undefined, 20));
+    const delay = loop.between(0.5e6, 2e6);
+    expect(delay).toEqual({ loopScrapeP99Ms: 29, loopMaxMs: 30 });
+    const result = { ...resultOf(), storm: delay };
+    expect(printResult(result, [])).toContain('event loop p99 of the worst second 29, max 30 ms (no histogram)');
+    expect(failuresOf(result, { failStormLoopP99Ms: 100 })).toEqual(['storm: the p99 of the event loop was not measured']);
+  });
+
+  test('of several nodes the worst counts; of a run it is printed', () => {
+    expect(worstOf([LOOP, { loopP99Ms: 3, loopMaxMs: 50 }, {}])).toEqual({ loopP99Ms: 14.4, loopMaxMs: 50 });
+    const text = printResult({ ...resultOf(), stormMs: 1_234 }, []);
+    expect(text).toContain('after 1.23 s, event loop p99 14, max 40 ms');
+    expect(text).toContain('RSS up to 50 MiB, event loop p99 14, max 40 ms');
   });
 });
 

@@ -38,4 +38,6 @@ export interface WorkerResult {
   readonly behind: number;
   /** Mode resume: from the cut until the last one had everything; absent when one never had. */
   readonly stormMs?: number;
+  /** When they were cut off. */
+  readonly cutUs?: number;
 }

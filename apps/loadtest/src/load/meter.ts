@@ -15,7 +15,7 @@ export class Meter {
   readonly #timer: NodeJS.Timeout;
   #before = createCounts();
   #cpuBefore: number[];
-  #busy = false;
+  #ticking: Promise<void> | undefined;
   #sampledAt = performance.now();
 
   constructor(workers: readonly Generator[], probe: ServerProbe, onSecond?: (second: Second) => void) {
@@ -23,18 +23,18 @@ export class Meter {
     this.#probe = probe;
     this.#onSecond = onSecond;
     this.#cpuBefore = workers.map(({ cpuUs }) => cpuUs);
-    this.#timer = setInterval(() => void this.#tick(), TICK_MS);
+    this.#timer = setInterval(() => (this.#ticking ??= this.#tick().finally(() => (this.#ticking = undefined))), TICK_MS);
   }
 
-  stop(): void {
+  /** Looks at the server once more, so that what came last is between two looks. */
+  async stop(): Promise<void> {
     clearInterval(this.#timer);
+    await this.#ticking;
+    await this.#probe.sample();
   }
 
   async #tick(): Promise<void> {
-    if (this.#busy) return;
-    this.#busy = true;
     const sample = await this.#probe.sample();
-    this.#busy = false;
     const second = { second: this.seconds.length + 1, ...this.#counted(), ...this.#latencies(), ...sample };
     this.seconds.push(second);
     this.#onSecond?.(second);

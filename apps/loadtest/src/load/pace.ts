@@ -55,6 +55,7 @@ export class Pace {
   readonly #all: Pick<WorkerInput, 'returned' | 'threads'>;
   /** Mode resume: how long the last one took to return and catch up. */
   stormMs: number | undefined;
+  cutUs: number | undefined;
   #storm: Promise<void> | undefined;
 
   constructor(clients: readonly LoadClient[], context: LoadContext, startUs: number, all: Pick<WorkerInput, 'returned' | 'threads'>) {
@@ -147,6 +148,7 @@ export class Pace {
     await until((this.#startUs + this.#endUs) / 2);
     this.#context.storm = true;
     const cutUs = nowUs();
+    this.cutUs = cutUs;
     const cut = this.#clients.filter((client) => !client.plan.steady && client.drop());
     await Promise.all(cut.map((client) => client.return({ atOnce: resumeAtOnce })));
     while (cut.some((client) => !client.over && !client.receiver.caughtUp)) await sleep(POLL_MS);

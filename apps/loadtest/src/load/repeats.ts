@@ -23,6 +23,8 @@ export const COLUMNS: readonly Column[] = [
   { head: 'ping p99', read: ({ latency }) => latency.ping?.p99, worst: 'most' },
   { head: 'connect p99', read: ({ latency }) => latency.connect?.p99, worst: 'most' },
   { head: 'server CPU %', read: ({ server }) => server?.cpuPct, worst: 'most' },
+  { head: 'loop p99', read: ({ server }) => server?.loopP99Ms, worst: 'most' },
+  { head: 'storm loop p99', read: ({ storm }) => storm?.loopP99Ms, worst: 'most' },
   { head: 'server MiB', read: ({ server }) => server?.rssMaxMiB, worst: 'most' },
 ];
 

@@ -1,4 +1,5 @@
 import type { CheckResult } from '../check/check.ts';
+import type { LoopDelay } from './loop-delay.ts';
 import type { WorkerResult } from './messages.ts';
 import type { LoadOptions } from './options.ts';
 import type { ServerSample } from './server-probe.ts';
@@ -27,15 +28,18 @@ export interface Second extends ServerSample {
   readonly generatorCpuPct?: number;
 }
 
-/** What the server used while messages were sent. */
-export interface ServerUse {
+/** What the server used while messages were sent; the event loop without the warm-up. */
+export interface ServerUse extends LoopDelay {
   readonly cpuPct: number;
   readonly rssMaxMiB: number;
   /** CPU for each message received, everything included. */
   readonly cpuUsPerReceived?: number;
-  /** Of the worst second. */
-  readonly loopP99Ms?: number;
-  readonly loopMaxMs?: number;
+}
+
+/** Delay of the server's event loop: while measured, and in mode resume from the cut until the last one was back. */
+export interface Loops {
+  readonly run: LoopDelay;
+  readonly storm?: LoopDelay;
 }
 
 export interface LoadResult {
@@ -57,6 +61,8 @@ export interface LoadResult {
   readonly drain: { readonly ms: number; readonly behind: number };
   /** Mode resume: from the cut until the last one had everything; absent when one never had. */
   readonly stormMs?: number;
+  /** The event loop of the server in that time. */
+  readonly storm?: LoopDelay;
   /** CPU of the busiest generator thread. Above 80, or `lag` p99 above 5 ms, the generator is what is measured. */
   readonly generatorCpuPct: number;
   readonly generatorOk: boolean;
@@ -72,7 +78,7 @@ export function summarise(
   options: LoadOptions,
   workers: readonly WorkerResult[],
   seconds: readonly Second[],
-  check?: CheckResult,
+  { loop = { run: {} }, check }: { loop?: Loops; check?: CheckResult } = {},
 ): LoadResult {
   const histograms = createHistograms();
   const counts = createCounts();
@@ -95,7 +101,7 @@ export function summarise(
   const { jwtSecret: _, ...shown } = options;
   const generatorCpuPct = Math.max(...workers.map(({ cpuPct }) => cpuPct));
   const storms = workers.map(({ stormMs }) => stormMs);
-  const server = serverUse(seconds.slice(0, Math.max(1, Math.round(options.durationMs / 1_000))));
+  const server = serverUse(seconds.slice(0, Math.max(1, Math.round(options.durationMs / 1_000))), loop.run);
   return {
     at: new Date().toISOString(),
     options: shown,
@@ -109,6 +115,7 @@ export function summarise(
     kicks: kicks!,
     drain: { ms: Math.max(...workers.map(({ drainMs }) => drainMs)), behind },
     ...(storms.every((ms) => ms !== undefined) ? { stormMs: Math.max(...storms) } : {}),
+    ...(loop.storm === undefined ? {} : { storm: loop.storm }),
     generatorCpuPct,
     generatorOk: generatorCpuPct <= GENERATOR_CPU_MAX_PCT && (latency.lag?.p99 ?? 0) <= LAG_MAX_MS,
     ...(server === undefined ? {} : { server }),
@@ -122,21 +129,15 @@ function barsOf(histograms: ReturnType<typeof createHistograms>): LoadResult['ba
   return Object.fromEntries(names.map((name) => [name, histograms[name].bars().map(([upTo, count]) => [upTo / 1_000, count])]));
 }
 
-function serverUse(seconds: readonly Second[]): ServerUse | undefined {
+function serverUse(seconds: readonly Second[], loop: LoopDelay): ServerUse | undefined {
   const sampled = seconds.filter(({ cpuPct }) => cpuPct !== undefined);
   if (sampled.length === 0) return undefined;
   const cpu = sampled.reduce((sum, { cpuPct }) => sum + cpuPct!, 0);
   const received = sampled.reduce((sum, second) => sum + second.received, 0);
-  const loops = seconds.filter(({ loopP99Ms }) => loopP99Ms !== undefined);
   return {
     cpuPct: cpu / sampled.length,
     rssMaxMiB: Math.max(...sampled.map(({ rssMiB }) => rssMiB!)),
     ...(received > 0 ? { cpuUsPerReceived: (cpu * 1e4) / received } : {}),
-    ...(loops.length > 0
-      ? {
-          loopP99Ms: Math.max(...loops.map(({ loopP99Ms }) => loopP99Ms!)),
-          loopMaxMs: Math.max(...loops.map(({ loopMaxMs }) => loopMaxMs!)),
-        }
-      : {}),
+    ...loop,
   };
 }

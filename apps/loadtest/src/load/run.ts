@@ -10,7 +10,7 @@ import type { WorkerInput, WorkerResult } from './messages.ts';
 import { Meter } from './meter.ts';
 import type { ClientPlan, LoadOptions } from './options.ts';
 import { makePlans } from './plan.ts';
-import { type LoadResult, type Second, summarise } from './result.ts';
+import { type LoadResult, type Loops, type Second, summarise } from './result.ts';
 import { ServerProbe } from './server-probe.ts';
 
 /** Workers are told the start this long ahead. */
@@ -38,7 +38,8 @@ export async function runLoad(options: LoadOptions, { pid, onSecond, onPhase = (
   );
   if (options.history !== undefined) onPhase('checking the histories');
   const check = options.history === undefined ? undefined : await checkRun(options, workers, plans);
-  return summarise(options, measured.results, measured.seconds, check);
+  const { results, seconds, loop } = measured;
+  return summarise(options, results, seconds, { loop, ...(check === undefined ? {} : { check }) });
 }
 
 /** From the connections to the end of the drain. */
@@ -46,7 +47,7 @@ async function measure(
   options: LoadOptions,
   workers: readonly Generator[],
   { pid, onSecond, onPhase }: { pid: number | undefined; onSecond: RunHooks['onSecond']; onPhase: (text: string) => void },
-): Promise<{ results: WorkerResult[]; seconds: readonly Second[] }> {
+): Promise<{ results: WorkerResult[]; seconds: readonly Second[]; loop: Loops }> {
   await connected(workers, options, onPhase);
   const probe = new ServerProbe(options.urls, pid);
   await probe.sample();
@@ -59,8 +60,17 @@ async function measure(
   for (const worker of stopped) for (const [cid, head] of worker.heads) heads.set(cid, Math.max(heads.get(cid) ?? 0, head));
   for (const worker of workers) worker.tell({ t: 'drain', heads });
   const results: WorkerResult[] = await Promise.all(workers.map((worker) => worker.next('result')));
-  meter.stop();
-  return { results, seconds: meter.seconds };
+  await meter.stop();
+  return { results, seconds: meter.seconds, loop: loopsOf(probe, options, startUs, results) };
+}
+
+/** The measured part of the run, and the storm: from the first cut until the last one was back. */
+function loopsOf(probe: ServerProbe, { warmUpMs, durationMs }: LoadOptions, startUs: number, results: readonly WorkerResult[]): Loops {
+  const run = probe.loopBetween(startUs + warmUpMs * 1_000, startUs + durationMs * 1_000);
+  const cuts = results.flatMap(({ cutUs }) => cutUs ?? []);
+  if (cuts.length === 0) return { run };
+  const back = results.map(({ cutUs, stormMs }) => (cutUs ?? Infinity) + (stormMs ?? Infinity) * 1_000);
+  return { run, storm: probe.loopBetween(Math.min(...cuts), Math.max(...back)) };
 }
 
 export function startWorkers(options: LoadOptions, run: string, plans: readonly ClientPlan[]): Generator[] {

@@ -1,3 +1,5 @@
+import { nowUs } from './clock.ts';
+import { type LoopDelay, LoopDelays, worstOf } from './loop-delay.ts';
 import { findServer, ServerProcess } from './server-process.ts';
 
 const SCRAPE_TIMEOUT_MS = 900;
@@ -19,6 +21,11 @@ export class ServerProbe {
     this.#nodes = urls.map((url, at) => new Node(url, at === 0 && pid !== undefined ? pid : findServer(url)));
   }
 
+  /** Of the worst node. */
+  loopBetween(fromUs: number, toUs: number): LoopDelay {
+    return worstOf(this.#nodes.map(({ loop }) => loop.between(fromUs, toUs)));
+  }
+
   async sample(): Promise<ServerSample> {
     const samples = await Promise.all(this.#nodes.map((node) => node.sample()));
     const all = (name: keyof ServerSample) => samples.map((sample) => sample[name]).filter((value) => value !== undefined);
@@ -31,6 +38,7 @@ export class ServerProbe {
 }
 
 class Node {
+  readonly loop = new LoopDelays();
   readonly #url: string;
   readonly #process: ServerProcess | undefined;
   #cpu: { sec: number; at: number } | undefined;
@@ -50,9 +58,14 @@ class Node {
   /** A node that does not answer in time is not asked again. */
   async #scrape(): Promise<ServerSample> {
     if (this.#silent) return {};
+    const askedUs = nowUs();
     try {
       const response = await fetch(`${this.#url}/metrics`, { signal: AbortSignal.timeout(SCRAPE_TIMEOUT_MS) });
-      if (response.ok) return this.#read(await response.text());
+      const metrics = await response.text();
+      if (response.ok) {
+        this.loop.add({ metrics, askedUs, answeredUs: nowUs() });
+        return this.#read(metrics);
+      }
       this.#silent = true;
     } catch (error) {
       // A busy server is late; one that is gone stays so.

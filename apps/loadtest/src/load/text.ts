@@ -1,3 +1,4 @@
+import type { LoopDelay } from './loop-delay.ts';
 import { printTable, type Repeated, tableOf } from './repeats.ts';
 import { GENERATOR_CPU_MAX_PCT, type LoadResult, type Second } from './result.ts';
 import type { SearchResult } from './search.ts';
@@ -23,8 +24,12 @@ export function printResult(result: LoadResult, failures: readonly string[]): st
     );
   for (const [code, count] of Object.entries(errors)) lines.push(`error      ${code}: ${count}`);
   for (const [code, count] of Object.entries(kicks)) lines.push(`ended      ${code}: ${count}`);
-  if (result.stormMs !== undefined)
-    lines.push(`storm      the last one was back, with everything, after ${(result.stormMs / 1_000).toFixed(2)} s`);
+  const { stormMs, storm } = result;
+  if (stormMs !== undefined || storm !== undefined) {
+    const back =
+      stormMs === undefined ? 'not everyone was back' : `the last one was back, with everything, after ${(stormMs / 1_000).toFixed(2)} s`;
+    lines.push(`storm      ${back}${loopText(storm)}`);
+  }
   lines.push(
     `drain      ${(drain.ms / 1_000).toFixed(2)} s until everyone had everything${drain.behind === 0 ? '' : `; ${drain.behind} never had`}`,
   );
@@ -35,16 +40,22 @@ export function printResult(result: LoadResult, failures: readonly string[]): st
     lines.push('NOTE       the generator was late, though not busy: its machine was; latencies are upper bounds');
   if (server !== undefined) {
     const each = server.cpuUsPerReceived === undefined ? '' : ` (${server.cpuUsPerReceived.toFixed(1)} µs a message received)`;
-    const loop =
-      server.loopMaxMs === undefined ? '' : `, event loop p99 ${server.loopP99Ms!.toFixed(0)}, max ${server.loopMaxMs.toFixed(0)} ms`;
     lines.push(
-      `server     CPU ${server.cpuPct.toFixed(0)} % of a core on average${each}, RSS up to ${server.rssMaxMiB.toFixed(0)} MiB${loop}`,
+      `server     CPU ${server.cpuPct.toFixed(0)} % of a core on average${each}, RSS up to ${server.rssMaxMiB.toFixed(0)} MiB${loopText(server)}`,
     );
   }
   if (result.check !== undefined) lines.push(`checker    ${result.check.events} events, ${result.check.anomalies.length} kinds of anomaly`);
   for (const failure of failures) lines.push(`FAILED     ${failure}`);
   if (failures.length === 0) lines.push('PASSED');
   return lines.join('\n');
+}
+
+/** A server without the histogram tells less, and that is named. */
+function loopText({ loopP99Ms, loopScrapeP99Ms, loopMaxMs }: LoopDelay = {}): string {
+  const whole = (value: number | undefined) => value?.toFixed(value < 10 ? 1 : 0) ?? '?';
+  if (loopP99Ms !== undefined) return `, event loop p99 ${whole(loopP99Ms)}, max ${whole(loopMaxMs)} ms`;
+  if (loopMaxMs === undefined) return '';
+  return `, event loop p99 of the worst second ${whole(loopScrapeP99Ms)}, max ${whole(loopMaxMs)} ms (no histogram)`;
 }
 
 export function printSecond(second: Second): string {

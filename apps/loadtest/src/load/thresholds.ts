@@ -5,6 +5,8 @@ export interface Thresholds {
   readonly failP99Ms?: number;
   readonly failSavedP99Ms?: number;
   readonly failResumeP99Ms?: number;
+  /** Of the server's event loop, mode resume: from the cut until the last one was back. */
+  readonly failStormLoopP99Ms?: number;
   readonly failErrors?: number;
   readonly failDeliveredPct?: number;
 }
@@ -21,7 +23,7 @@ export function failuresOf(result: LoadResult, thresholds: Thresholds): string[]
     failures.push(
       `${deliveredPct.toFixed(3)} % delivered, ${failDeliveredPct} required; ${drain.behind} clients behind after ${(drain.ms / 1_000).toFixed(1)} s`,
     );
-  failures.push(...latencyFailures(result, thresholds));
+  failures.push(...latencyFailures(result, thresholds), ...stormFailures(result, thresholds));
   if (check !== undefined && !check.ok) failures.push(`the checker found ${check.anomalies.map(({ name }) => name).join(', ')}`);
   return failures;
 }
@@ -39,4 +41,12 @@ function latencyFailures({ latency, options }: LoadResult, { failP99Ms, failSave
     if (p99 === undefined) return [`${name}: nothing was measured`];
     return p99 > limitMs ? [`${name} p99 ${p99.toFixed(1)} ms, at most ${limitMs} allowed`] : [];
   });
+}
+
+/** What a server without the histogram tells does not pass for it. */
+function stormFailures({ storm }: LoadResult, { failStormLoopP99Ms: limitMs }: Thresholds): string[] {
+  if (limitMs === undefined) return [];
+  const p99 = storm?.loopP99Ms;
+  if (p99 === undefined) return ['storm: the p99 of the event loop was not measured'];
+  return p99 > limitMs ? [`event loop p99 of the storm ${p99.toFixed(1)} ms, at most ${limitMs} allowed`] : [];
 }

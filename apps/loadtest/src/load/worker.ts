@@ -94,6 +94,7 @@ function tally(): WorkerResult {
     counts.gaps += tracker.gaps;
     counts.reorders += tracker.reorders;
   }
-  const storm = pace.stormMs === undefined ? {} : { stormMs: pace.stormMs };
+  const { stormMs, cutUs } = pace;
+  const storm = { ...(stormMs === undefined ? {} : { stormMs }), ...(cutUs === undefined ? {} : { cutUs }) };
   return { counts, histograms: histogramData(histograms), expected, delivered, errors, kicks, cpuPct, drainMs, behind, ...storm };
 }

@@ -42,6 +42,7 @@ export function withLoadFlags(command: Command): Command {
     .option('--fail-p99-ms <ms>', 'above this end-to-end p99 (of ping or connect in those modes)', amount)
     .option('--fail-saved-p99-ms <ms>', 'above this p99 until saved', amount)
     .option('--fail-resume-p99-ms <ms>', 'above this p99 until caught up', amount)
+    .option('--fail-storm-loop-p99-ms <ms>', "above this p99 of the server's event loop in the storm", amount)
     .option('--fail-errors <n>', 'above so many errors', amount, 0)
     .option('--fail-delivered-pct <n>', 'below this share of what everyone should have received', amount, 100);
 }

@@ -117,9 +117,10 @@ export interface ConversationReads {
   changes(cid: string, options: { after: number; limit: number }): Promise<LogEntry[]>;
   /**
    * What `changes` gives (`by: 'rev'`), or `messages` after a seq (`by: 'seq'`), as frames: what a client that comes back gets. Made where
-   * the rows are read, so that the thread of the connections only copies.
+   * the rows are read, so that the thread of the connections only copies. Ends early where `maxBytes` would be exceeded, but not before
+   * the first row.
    */
-  replay(cid: string, options: { by: 'rev' | 'seq'; after: number; limit: number }): Promise<ReplayPage>;
+  replay(cid: string, options: { by: 'rev' | 'seq'; after: number; limit: number; maxBytes: number }): Promise<ReplayPage>;
   /** Participants that have read or received anything. */
   positions(cid: string): Promise<Position[]>;
   /** Which of `others` share a conversation with `uid`. */

@@ -1,4 +1,4 @@
-import type { Store } from '@gapless/core';
+import { type LogEntry, renderEntry, renderMessage, type Store } from '@gapless/core';
 import { expect } from 'vitest';
 import { add, all, create, dm, entryOf, group, messageOf, range, remove, send, settings, T0 } from './commands.ts';
 import type { Cases } from './contract.ts';
@@ -57,6 +57,42 @@ export const listCases: Cases<Store> = {
     const outcomes = await store.commit(commands);
     const entries = outcomes.map((outcome) => ('entry' in outcome ? outcome.entry : undefined));
     expect(await store.changes('c1', { after: 0, limit: 10 })).toEqual(entries);
+  },
+
+  async 'a replay is the rows as frames, ended by its limit or its bytes but never empty for them'(store) {
+    await group(store);
+    await all(store, send('c1', 'm1', 'ann'), settings('c1', 'Pläne 计划'), send('c1', 'm2', 'bob', { replyTo: 1 }), remove('c1', 'cid'));
+    await all(store, send('c1', 'm3', 'ann', { mentions: ['bob'] }));
+    const log = await store.changes('c1', { after: 0, limit: 10 });
+    const messages = await store.messages('c1', { after: 0, limit: 10 });
+    const rows = {
+      rev: log.map((entry) => ({ frame: renderEntry(entry), rev: entry.rev, removed: removedBy(entry) })),
+      seq: messages.map((message) => ({ frame: renderMessage(message, true), rev: message.rev, removed: [] as readonly string[] })),
+    };
+    for (const by of ['rev', 'seq'] as const) {
+      for (const after of [0, 1, 2, 5, 100]) {
+        for (const limit of [1, 2, 10]) {
+          for (const maxBytes of [1, 250, 1e6]) {
+            const page = await store.replay('c1', { by, after, limit, maxBytes });
+            const expected = fitting(rows[by].slice(after, after + limit), maxBytes);
+            expect(Buffer.from(page.bytes).toString()).toBe(expected.map(({ frame }) => frame).join(','));
+            expect([...page.revs]).toEqual(expected.map(({ rev }) => rev));
+            const ends = [...page.ends];
+            expect(
+              ends.map((end, i) =>
+                Buffer.from(page.bytes)
+                  .subarray(i === 0 ? 0 : ends[i - 1]! + 1, end)
+                  .toString(),
+              ),
+            ).toEqual(expected.map(({ frame }) => frame));
+            expect(page.removals).toEqual(
+              expected.filter(({ removed }) => removed.length > 0).map(({ rev, removed }) => ({ rev, users: removed })),
+            );
+          }
+        }
+      }
+    }
+    expect((await store.replay('nowhere', { by: 'rev', after: 0, limit: 10, maxBytes: 1e6 })).ends).toHaveLength(0);
   },
 
   async 'heads answer in order, undefined where the user is no participant'(store) {
@@ -142,3 +178,16 @@ export const listCases: Cases<Store> = {
     await expect(store.check()).resolves.toBeUndefined();
   },
 };
+
+function removedBy(entry: LogEntry): readonly string[] {
+  return entry.op === 'change' && entry.detail.op === 'participants_removed' ? entry.detail.users : [];
+}
+
+/** The first row, and what else fits with its commas. */
+function fitting<T extends { frame: string }>(rows: readonly T[], maxBytes: number): T[] {
+  let bytes = -1;
+  return rows.filter(({ frame }, i) => {
+    bytes += 1 + Buffer.byteLength(frame);
+    return i === 0 || bytes <= maxBytes;
+  });
+}

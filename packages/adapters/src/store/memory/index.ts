@@ -78,10 +78,10 @@ export function openMemoryStore(): Store {
 
     changes: async (cid, { after, limit }) => (of(cid)?.log ?? []).slice(after, after + limit),
 
-    async replay(cid, { by, after, limit }) {
+    async replay(cid, { by, after, limit, maxBytes }) {
       const { log = [], messages = [] } = of(cid) ?? {};
       const [from, to] = [after, after + limit];
-      return by === 'rev' ? replayOf(log.slice(from, to)) : replayOfMessages(messages.slice(from, to));
+      return by === 'rev' ? replayOf(log.slice(from, to), maxBytes) : replayOfMessages(messages.slice(from, to), maxBytes);
     },
 
     positions: async (cid) =>

@@ -129,7 +129,8 @@ export function createReads(db: DatabaseSync): Sync<ConversationReads> & Account
         limit,
       ).map((row) => toEntry(cid, row)),
 
-    replay: (cid, { by, ...page }) => (by === 'rev' ? replayOf(reads.changes(cid, page)) : replayOfMessages(reads.messages(cid, page))),
+    replay: (cid, { by, maxBytes, ...page }) =>
+      by === 'rev' ? replayOf(reads.changes(cid, page), maxBytes) : replayOfMessages(reads.messages(cid, page), maxBytes),
 
     positions: (cid) =>
       all<{ uid: string; last_read: number; delivered: number }>(
