@@ -116,7 +116,7 @@ export const SETTINGS = {
   drainSpreadMs: number('On SIGTERM, clients are asked to reconnect spread over this time.', { fallback: 2_000, min: 0, max: 60_000 }),
   singleSession: live(
     oneOf(
-      'One live connection for each user: a newer one ends it with a kick. Tokens with role admin are not counted.',
+      'One device at a time for each user: a newer connection ends those of other devices with a kick. Tokens with role admin are not counted.',
       ['on', 'off'],
       'off',
     ),

@@ -187,6 +187,17 @@ export async function startServer(config: Config, log: Logger, onFatal: (error: 
     return { ok, checks };
   }
 
+  let warned = false;
+  /** Address of the client. Behind a proxy that we were not told of, all are one: then the limits of an address hold for everyone. */
+  function ipOf(request: IncomingMessage): string {
+    if (config.trustProxy === 'on') return forwardedFor(request) ?? request.socket.remoteAddress ?? '';
+    if (!warned && rateLimits && request.headers['x-forwarded-for'] !== undefined) {
+      warned = true;
+      log.warn('a proxy names its clients in X-Forwarded-For, and GAPLESS_TRUST_PROXY is off: they share the limits of one address');
+    }
+    return request.socket.remoteAddress ?? '';
+  }
+
   const endpoints = [chatEndpoint(gateway), roomsEndpoint(rooms)];
   const admission = new Admission({
     maxConnections: config.maxConnections,
@@ -223,7 +234,7 @@ export async function startServer(config: Config, log: Logger, onFatal: (error: 
     endpoints,
     allowedOrigins: config.allowedOrigins,
     admission,
-    ipOf: (request) => (config.trustProxy === 'on' ? forwardedFor(request) : undefined) ?? request.socket.remoteAddress ?? '',
+    ipOf,
   });
 
   let closing: Promise<void> | undefined;

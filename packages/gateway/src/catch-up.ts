@@ -104,9 +104,10 @@ export class CatchUp {
     return pageRows ?? this.#options.limits.catchUpRows;
   }
 
-  #isFull({ transport }: Session): boolean {
+  /** From the high water mark down to the low one, as for all that is written. */
+  #isFull({ transport, blockedAt }: Session): boolean {
     const { enabled, dropWhenUnwritable, highWaterBytes } = this.#options.limits.backpressure;
-    return enabled && dropWhenUnwritable && transport.bufferedBytes >= highWaterBytes;
+    return enabled && dropWhenUnwritable && (blockedAt !== undefined || transport.bufferedBytes >= highWaterBytes);
   }
 
   /**

@@ -80,6 +80,8 @@ export class Flusher {
     if (session.blockedAt === undefined || session.closed) return;
     if (this.holdsBack(session) && session.transport.bufferedBytes > lowWaterBytes) return;
     session.blockedAt = undefined;
+    // Its pongs waited unread; that it takes bytes is a sign of life.
+    session.lastSeenAt = this.#options.clock.now();
     this.#options.metrics.unblocked();
     session.transport.resumeReading();
     for (const { channel, behind, ending } of session.dirty) {
@@ -94,9 +96,9 @@ export class Flusher {
     this.enqueue(subscription.session);
   }
 
-  /** Writes now what the session has, for frames that must go before a close. */
+  /** Writes now what the session has, for frames that must go before a close: all that are to it alone. */
   flushNow(session: Session): void {
-    this.#flush(session);
+    this.#flushOrClose(session, true);
   }
 
   #run = (): void => {
@@ -121,73 +123,74 @@ export class Flusher {
   };
 
   /** A mistake with one session must not end the others. */
-  #flushOrClose(session: Session): void {
+  #flushOrClose(session: Session, all = false): void {
     try {
-      this.#flush(session);
+      this.#flush(session, all);
     } catch (error) {
       this.#options.log.error({ err: error, conn: session.conn }, 'flush failed');
       session.transport.terminate();
     }
   }
 
-  #flush(session: Session): void {
+  #flush(session: Session, all: boolean): void {
     if (session.closed) return;
     if (this.#isBlocked(session)) return;
-    const chunks: Buffer[] = [];
-    const { encoding } = session.transport;
-    if (session.control.length > 0) {
-      for (const frame of session.control) chunks.push(frame.bytes(soleEncoding(encoding)));
-      session.control = [];
-    }
-    this.#takeMerged(session, chunks);
-    this.#deliver(session, chunks);
-    if (chunks.length > 0) session.transport.write(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks));
+    const parcel = new Parcel(this.#roomOf(session));
+    this.#takeControl(session, parcel, all);
+    this.#takeMerged(session, parcel);
+    this.#deliver(session, parcel);
+    if (parcel.chunks.length > 0) session.transport.write(parcel.bytes());
   }
 
-  /** Adds merged frames, no more than one write may hold; the rest waits for the next. */
-  #takeMerged(session: Session, chunks: Buffer[]): void {
+  /** Adds frames to the session alone, as many as there is room for, or all. */
+  #takeControl(session: Session, parcel: Parcel, all: boolean): void {
+    const { control } = session;
+    if (control.length === 0) return;
+    const encoding = soleEncoding(session.transport.encoding);
+    let taken = 0;
+    while (taken < control.length && (all || parcel.room > 0)) parcel.add(control[taken++]!.bytes(encoding));
+    session.control = taken === control.length ? [] : control.slice(taken);
+    if (session.control.length > 0) this.enqueue(session);
+  }
+
+  /** Adds merged frames, as many as there is room for; the rest waits for the next write. */
+  #takeMerged(session: Session, parcel: Parcel): void {
     const { merged } = session;
     if (merged === undefined) return;
     const encoding = soleEncoding(session.transport.encoding);
-    let room = this.#roomOf(session);
     for (const [key, { frame }] of merged) {
-      if (room <= 0) return this.enqueue(session);
-      const bytes = frame.bytes(encoding);
-      room -= bytes.length;
-      chunks.push(bytes);
+      if (parcel.room <= 0) return this.enqueue(session);
+      parcel.add(frame.bytes(encoding));
       merged.delete(key);
     }
     session.merged = undefined;
   }
 
   /** Adds what the marked conversations have, as far as one write reaches; the rest stays marked. */
-  #deliver(session: Session, chunks: Buffer[]): void {
+  #deliver(session: Session, parcel: Parcel): void {
     const { metrics, catchUp } = this.#options;
     const marked = session.dirty;
     if (marked.length === 0) return;
     session.dirty = [];
-    let room = this.#roomOf(session);
     for (const subscription of marked) {
       subscription.dirty = false;
       const { tail } = subscription.channel;
       if (subscription.closed || subscription.paused || tail === undefined) continue;
       if (subscription.since !== undefined || (subscription.behind > 0 && !tail.covers(subscription.position))) {
-        // One page at a time for a connection, however many of its conversations are behind; the others stay marked.
-        if (session.paging) this.#keep(subscription);
+        // One page at a time for a connection, however many of its conversations are behind; the others stay marked. And none before a
+        // `joined` that waits for room.
+        if (session.paging || session.control.length > 0) this.#keep(subscription);
         else catchUp.start(subscription);
         continue;
       }
-      if (subscription.behind > 0 && room > 0) {
-        const bytes = this.#next(subscription, metrics);
-        room -= bytes.length;
-        chunks.push(bytes);
-      }
+      // What a conversation has comes behind its `joined`, which may still wait for room.
+      if (subscription.behind > 0 && parcel.room > 0 && session.control.length === 0) parcel.add(this.#next(subscription, metrics));
       if (subscription.position >= subscription.lastRev) this.#options.onEnded(subscription);
       else if (subscription.behind > 0) this.mark(subscription);
     }
   }
 
-  /** Bytes of one write. With backpressure, no more than fits under the high water mark. */
+  /** Bytes of one write, but for the frame that exceeds them. With backpressure, what fits under the high water mark. */
   #roomOf({ transport }: Session): number {
     const { enabled, dropWhenUnwritable, highWaterBytes } = this.#options.limits.backpressure;
     return enabled && dropWhenUnwritable ? highWaterBytes - transport.bufferedBytes : highWaterBytes;
@@ -216,7 +219,7 @@ export class Flusher {
     if (session.blockedAt === undefined) {
       if (session.transport.bufferedBytes < backpressure.highWaterBytes) return false;
       session.blockedAt = this.#options.clock.now();
-      session.blockedBytes = session.transport.bufferedBytes;
+      session.blockedTaken = session.transport.takenBytes;
       this.#options.metrics.blocked();
     }
     if (!backpressure.dropWhenUnwritable) return false;
@@ -231,6 +234,26 @@ export class Flusher {
     let dropped = 0;
     for (const [key, { droppable }] of merged) if (droppable && merged.delete(key)) dropped++;
     if (dropped > 0) this.#options.metrics.ephemeralLost('dropped', dropped);
+  }
+}
+
+/** What goes in one write. */
+class Parcel {
+  readonly chunks: Buffer[] = [];
+  room: number;
+
+  constructor(room: number) {
+    this.room = room;
+  }
+
+  add(bytes: Buffer): void {
+    if (bytes.length === 0) return;
+    this.chunks.push(bytes);
+    this.room -= bytes.length;
+  }
+
+  bytes(): Buffer {
+    return this.chunks.length === 1 ? this.chunks[0]! : Buffer.concat(this.chunks);
   }
 }
 

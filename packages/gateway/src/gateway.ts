@@ -23,11 +23,13 @@ import type { Authed, Context, GatewayDeps } from './context.ts';
 import { Frame } from './frame.ts';
 import { authenticate } from './handlers/auth.ts';
 import { handlerOf } from './handlers/index.ts';
+import { resume } from './handlers/join.ts';
 import { Hub } from './hub.ts';
 import { Notices } from './notices.ts';
 import { PresenceWatch } from './presence-watch.ts';
 import { publishReceipts } from './receipts.ts';
 import { Session, type Transport } from './session.ts';
+import type { Place } from './sse/cursor.ts';
 import { Strangers } from './strangers.ts';
 import { Turns } from './turns.ts';
 import { TypingBoard } from './typing-board.ts';
@@ -110,6 +112,11 @@ export class Gateway {
     else this.#unknownType(session, parsed.msg, parsed.ref);
   }
 
+  /** Joins where the client's last connection stood, at its own wish: it pays for no frames. */
+  resume(session: Session, places: readonly Place[]): void {
+    void this.#run(session, { t: 'sync' }, () => resume(this.#context, session as Authed, places));
+  }
+
   /** Verifies a token, of the first frame or of the upgrade. */
   authenticate(session: Session, jwt: string, device?: string): Promise<void> {
     const done = (session.authenticating ?? Promise.resolve())
@@ -127,6 +134,7 @@ export class Gateway {
   }
 
   error(session: Session, code: ErrorCode, { msg, ref, retryAfterMs }: { msg?: string; ref?: Ref; retryAfterMs?: number } = {}): void {
+    if (session.closed) return;
     this.#context.metrics.errorOut(code);
     const frame = {
       t: 'error',
@@ -178,9 +186,14 @@ export class Gateway {
     this.close(session, 'signed_out');
   }
 
+  /** A device that comes back, or that changes its transport, is not elsewhere: its former connection ends by itself. */
   #replace(uid: string, by: Session): void {
-    for (const session of [...(this.hub.sessionsOf(uid) ?? [])])
-      if (session !== by) this.#kick(session, 'replaced', 'You connected from elsewhere.');
+    for (const session of [...(this.hub.sessionsOf(uid) ?? [])]) {
+      const sameDevice = session.device === by.device;
+      // The app's backend speaks for many, and from several places.
+      const backend = session.token?.role === 'admin';
+      if (session !== by && !sameDevice && !backend) this.#kick(session, 'replaced', 'You connected from elsewhere.');
+    }
   }
 
   /** Asks every client to reconnect, spread over `spreadMs`, and closes each when its time has come. Resolves when all are gone. */

@@ -21,12 +21,18 @@ export class FakeTransport implements Transport {
   pings = 0;
   closedWith: number | undefined;
   terminated = false;
+  #written = 0;
 
   constructor(encoding: Encoding = ENCODING.json) {
     this.encoding = encoding;
   }
 
+  get takenBytes(): number {
+    return this.#written - this.bufferedBytes;
+  }
+
   write(bytes: Buffer): void {
+    this.#written += bytes.length;
     this.writes.push(bytes);
     if (!this.writable) this.bufferedBytes += bytes.length;
   }

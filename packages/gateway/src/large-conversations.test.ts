@@ -170,3 +170,64 @@ test('a pull of what was not joined is refused', async () => {
   await bo.send({ t: 'pull', cid });
   expect(bo.of('error')).toMatchObject([{ code: 'not_participant', ref: { t: 'pull', cid } }]);
 });
+
+test('a removal during the join reaches the client, and ends the subscription', async () => {
+  const { cid, connect, say, store, chat, admin } = await world(NOTIFY);
+  await say('ada', cid, 3);
+  const { heads } = store;
+  let open = () => {};
+  const gate = new Promise<void>((resolve) => (open = resolve));
+  store.heads = async (...args) => {
+    const read = await heads(...args);
+    await gate;
+    return read;
+  };
+  const bo = await connect('bo');
+  bo.session.pulls = true;
+  await bo.send({ t: 'join', cid });
+  await chat.removeParticipant(admin, cid, 'bo');
+  open();
+  await settled();
+  await say('ada', cid, 3, 'later');
+  expect(bo.of('change').map(({ op }) => op)).toEqual(['participants_removed']);
+  expect([bo.of('message'), bo.session.subscriptions.size]).toEqual([[], 0]);
+});
+
+test('what was committed before a switch comes by itself, to a slow connection too', async () => {
+  const strategy: StrategyRules = { ...STRATEGY, mode: 'push' };
+  const { cid, say, join, clock } = await world(strategy);
+  const bo = await join('bo', true);
+  bo.transport.bufferedBytes = 1e9;
+  await say('ada', cid, 3, 'before');
+  strategy.mode = 'notify';
+  await clock.advance(1_000);
+  await say('ada', cid, 1, 'switching');
+  await bo.drain();
+  expect(bo.seqs(cid)).toEqual([1, 2, 3, 4]);
+});
+
+test('pulls within the time of a notice find the tail, not the store', async () => {
+  const { cid, say, join, clock, store } = await world(NOTIFY);
+  const bo = await join('bo', true);
+  await say('ada', cid, 5);
+  await clock.advance(1_000);
+  await bo.send({ t: 'pull', cid });
+  const { replay } = store;
+  let reads = 0;
+  store.replay = (...args) => {
+    reads++;
+    return replay(...args);
+  };
+  const strategy = await world({ ...STRATEGY, mode: 'none' });
+  const cy = await strategy.join('cy', true);
+  await strategy.say('ada', strategy.cid, 5);
+  await strategy.clock.advance(5_000);
+  const read = strategy.store.replay;
+  strategy.store.replay = (...args) => {
+    reads++;
+    return read(...args);
+  };
+  await cy.send({ t: 'pull', cid: strategy.cid });
+  expect(cy.seqs(strategy.cid)).toEqual(range(1, 5));
+  expect(reads).toBe(0);
+});

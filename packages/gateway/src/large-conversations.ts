@@ -42,9 +42,12 @@ export class LargeConversations {
   review(channel: Channel): void {
     const now = this.#options.clock.now();
     if (now - channel.decidedAt < REVIEW_MS) return;
-    channel.decidedAt = now;
     const { strategy } = this.#options.limits;
-    const size = { members: this.#options.membersOf(channel.cid) ?? 0, online: usersOf(channel, strategy.onlineUserThreshold) };
+    const members = this.#options.membersOf(channel.cid);
+    // Not known yet: it stays as it is, and the next look comes soon.
+    if (members === undefined && strategy.mode === 'auto') return;
+    channel.decidedAt = now;
+    const size = { members: members ?? 0, online: usersOf(channel, strategy.onlineUserThreshold) };
     const delivery = deliveryOf(strategy, size, channel.delivery);
     if (delivery !== channel.delivery) this.#switch(channel, delivery);
   }

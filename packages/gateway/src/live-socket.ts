@@ -34,6 +34,10 @@ export abstract class LiveSocket extends WebSocket {
     return this.#writer.unsentBytes;
   }
 
+  get takenBytes(): number {
+    return this.#writer.takenBytes;
+  }
+
   write(bytes: Buffer): void {
     if (this.readyState === WebSocket.OPEN) this.#writer.write(bytes);
   }

@@ -166,6 +166,23 @@ describe('one session per user', () => {
     expect(second.of('ready')).toHaveLength(1);
   });
 
+  test('another connection of the same device replaces nobody: it changes its transport', async () => {
+    const { connect } = await startGateway({ singleSession: true });
+    const stream = await connect('ada', { device: 'phone' });
+    const socket = await connect('ada', { device: 'phone' });
+    expect([stream.transport.closedWith, socket.transport.closedWith]).toEqual([undefined, undefined]);
+    await connect('ada', { device: 'desk' });
+    expect([stream.transport.closedWith, socket.transport.closedWith]).toEqual([4403, 4403]);
+  });
+
+  test('the app’s backend is not counted, even under the same name', async () => {
+    const { connect } = await startGateway({ singleSession: true });
+    const backend = await connect('ops');
+    backend.session.token = { ...backend.session.token!, role: 'admin' };
+    await connect('ops');
+    expect(backend.transport.closedWith).toBeUndefined();
+  });
+
   test('a renewed token on the same connection replaces nobody; off, all stay', async () => {
     const single = await startGateway({ singleSession: true });
     const ada = await single.connect('ada');
@@ -175,4 +192,87 @@ describe('one session per user', () => {
     const clients = [await many.connect('ada'), await many.connect('ada')];
     expect(clients.map((client) => client.transport.closedWith)).toEqual([undefined, undefined]);
   });
+});
+
+describe('what one write may hold', () => {
+  test('a sync of much state goes out in parts, each within the high mark', async () => {
+    const { connect, group, say, chat } = await startGateway();
+    const users = range(1, 100).map((n) => `user-with-a-usual-name-${n}`);
+    const cids: string[] = [];
+    for (const n of range(1, 100)) {
+      const cid = await group(...users);
+      cids.push(cid);
+      await say(users[0]!, cid, 1, `m${n}`);
+      for (const uid of users) void chat.read({ uid, role: 'user' }, cid, 1);
+    }
+    await settled();
+    const client = await connect(users[1]!);
+    await client.send({ t: 'sync', convs: cids.map((cid) => ({ cid, rev: 0 })) });
+    for (let i = 0; i < 20; i++) await settled();
+    expect(client.of('read')).toHaveLength(100 * 99);
+    expect(client.of('message')).toHaveLength(100);
+    const t = client.frames.map((frame) => frame.t);
+    expect(t.lastIndexOf('joined')).toBeLessThan(t.indexOf('message'));
+    const most = Math.max(...client.transport.writes.map(({ length }) => length));
+    expect(most).toBeLessThan(GATEWAY_LIMITS.backpressure.highWaterBytes + 64 * 1024);
+  });
+
+  test('a page from the store is not written between the marks, and progress there is progress', async () => {
+    const backpressure = { ...GATEWAY_LIMITS.backpressure, lowWaterBytes: 10_000, highWaterBytes: 100_000, closeUnwritableAfterMs: 3_000 };
+    const { connect, group, say, store, gateway, clock } = await startGateway({ limits: { backpressure } });
+    const cid = await group('ada', 'bo');
+    for (const round of range(1, 2)) await say('ada', cid, 100, `r${round}`, 'x'.repeat(1_000));
+    await clock.advance(10_000);
+    const { replay } = store;
+    let open = () => {};
+    const gate = new Promise<void>((resolve) => (open = resolve));
+    store.replay = (...args) => gate.then(() => replay(...args));
+    const bo = await connect('bo');
+    await bo.send({ t: 'join', cid, rev: 0 });
+    bo.transport.writable = false;
+    bo.transport.bufferedBytes = 100_000;
+    await bo.send({ t: 'ping' });
+    bo.transport.bufferedBytes = 90_000;
+    gateway.drained(bo.session);
+    const before = bo.transport.writes.length;
+    open();
+    await settled();
+    expect(bo.transport.writes.length).toBe(before);
+    for (const left of [75_000, 60_000, 45_000, 30_000, 15_000]) {
+      bo.transport.bufferedBytes = left;
+      gateway.drained(bo.session);
+      await clock.advance(1_000);
+    }
+    expect(bo.transport.closedWith).toBeUndefined();
+    for (let i = 0; i < 10; i++) await bo.drain();
+    expect(bo.seqs(cid)).toEqual(range(1, 200));
+  });
+
+  test('who reads again after a minute is not called silent', async () => {
+    const { slow, clock } = await slowReader({ closeUnwritableAfterMs: -1 });
+    await clock.advance(60_500);
+    await slow.drain();
+    await clock.advance(500);
+    expect(slow.transport.closedWith).toBeUndefined();
+  });
+});
+
+test('a tail keeps more for many listeners', async () => {
+  const tail = { maxBytes: 1_000, bytesPerListener: 1_000, ceilingBytes: 1e6, maxAgeMs: 1e6 };
+  const { connect, group, say, store } = await startGateway({ limits: { tail } });
+  const users = range(1, 40).map((n) => `u${n}`);
+  const cid = await group(...users);
+  const clients = await Promise.all(users.map((user) => connect(user)));
+  for (const client of clients) await client.send({ t: 'join', cid });
+  clients[1]!.transport.bufferedBytes = 1e9;
+  await say('u1', cid, 100);
+  const { replay } = store;
+  let reads = 0;
+  store.replay = (...args) => {
+    reads++;
+    return replay(...args);
+  };
+  await clients[1]!.drain();
+  expect(clients[1]!.seqs(cid)).toEqual(range(1, 100));
+  expect(reads).toBe(0);
 });

@@ -8,17 +8,10 @@ import type { Hub } from './hub.ts';
  * their reads: n readers times n listeners would be most of the traffic.
  */
 export function publishReceipts(hub: Hub, directory: Directory, { entries, receipts }: Committed): void {
-  for (const entry of entries) {
-    const standings = hub.channel(entry.cid)?.standings;
-    if (standings === undefined) continue;
-    // Sending reads.
-    if (entry.op === 'message') standings.advance('read', entry.message.from, entry.message.seq);
-    else if (entry.detail.op === 'participants_removed') for (const uid of entry.detail.users) standings.forget(uid);
-  }
+  keepStandings(hub, entries, receipts);
   for (const { op, cid, uid, pos } of receipts) {
     const channel = hub.channel(cid);
     if (channel === undefined) continue;
-    channel.standings?.advance(op, uid, pos);
     const many = (directory.peek(cid)?.members.size ?? Number.POSITIVE_INFINITY) > RECEIPTS_MAX_PARTICIPANTS;
     const frame = Frame.of({ t: op, cid, pos, from: uid });
     const key = `${op} ${cid} ${uid}`;
@@ -28,5 +21,17 @@ export function publishReceipts(hub: Hub, directory: Directory, { entries, recei
       // Before `joined` there is nothing to tell; the join itself sends the positions.
       if (joined && !ending) hub.flusher.merge(session, key, frame, { droppable: false });
     }
+  }
+}
+
+/** Receipts before entries: who read something and was removed in one batch is gone. */
+function keepStandings(hub: Hub, entries: Committed['entries'], receipts: Committed['receipts']): void {
+  for (const { op, cid, uid, pos } of receipts) hub.channel(cid)?.standings?.advance(op, uid, pos);
+  for (const entry of entries) {
+    const standings = hub.channel(entry.cid)?.standings;
+    if (standings === undefined) continue;
+    // Sending reads.
+    if (entry.op === 'message') standings.advance('read', entry.message.from, entry.message.seq);
+    else if (entry.detail.op === 'participants_removed') for (const uid of entry.detail.users) standings.forget(uid);
   }
 }

@@ -10,6 +10,8 @@ export interface Transport {
   readonly secretConn?: string;
   /** Bytes written and not yet taken by the kernel. */
   readonly bufferedBytes: number;
+  /** Bytes that the kernel took so far; more of them is progress. */
+  readonly takenBytes: number;
   /** One call is one write to the kernel; the bytes are shared with other connections. */
   write(bytes: Buffer): void;
   /** Asks for `onDrain` once everything buffered was taken. */
@@ -61,8 +63,8 @@ export class Session {
   expiredAt: number | undefined;
   /** Not writable since then. */
   blockedAt: number | undefined;
-  /** What was unsent at the last look while blocked. */
-  blockedBytes: number | undefined;
+  /** What had been taken at the last look while blocked. */
+  blockedTaken = 0;
   closed = false;
 
   /** Frames to this session alone, in order. */

@@ -48,3 +48,13 @@ test('it keeps no more than so many', async () => {
   await replay('a', { by: 'rev', after: 199, limit: 1, maxBytes: 1e6 });
   expect(reads).toBe(201);
 });
+
+test('a replay by seq is read anew each time: changes do not follow it', async () => {
+  let reads = 0;
+  const replay = shareReplays(async () => {
+    reads++;
+    return page(1);
+  }, new FakeClock());
+  for (let i = 0; i < 3; i++) await replay('a', { by: 'seq', after: 0, limit: 1, maxBytes: 1e6 });
+  expect(reads).toBe(3);
+});

@@ -22,11 +22,14 @@ export class Slices {
     const tasks = this.#tasks;
     this.#tasks = [];
     let i = 0;
-    // At least one, however late it is.
-    do tasks[i++]!();
-    while (i < tasks.length && performance.now() < until);
-    if (i < tasks.length) this.#tasks = tasks.slice(i).concat(this.#tasks);
-    this.#scheduled = this.#tasks.length > 0;
-    if (this.#scheduled) setImmediate(this.#run);
+    try {
+      // At least one, however late it is.
+      do tasks[i++]!();
+      while (i < tasks.length && performance.now() < until);
+    } finally {
+      if (i < tasks.length) this.#tasks = tasks.slice(i).concat(this.#tasks);
+      this.#scheduled = this.#tasks.length > 0;
+      if (this.#scheduled) setImmediate(this.#run);
+    }
   };
 }

@@ -15,6 +15,7 @@ export class SocketWriter {
   readonly #onTaken: () => void;
   #waiting: Buffer[] = [];
   #waitingBytes = 0;
+  #writtenBytes = 0;
   /** Asked the socket to tell when it is empty. */
   #armed = false;
 
@@ -29,7 +30,13 @@ export class SocketWriter {
     return this.#socket.writableLength + this.#waitingBytes;
   }
 
+  /** Bytes that it took so far. */
+  get takenBytes(): number {
+    return this.#writtenBytes - this.unsentBytes;
+  }
+
   write(bytes: Buffer): void {
+    this.#writtenBytes += bytes.length;
     if (this.#waitingBytes === 0 && this.#socket.writableLength === 0 && bytes.length <= SLICE_BYTES) {
       this.#socket.write(bytes);
       if (this.#socket.writableLength > 0) this.#arm();

@@ -1,3 +1,4 @@
+import { settled } from '@gapless/testkit';
 import { expect, test } from 'vitest';
 import { startGateway } from './harness.test-util.ts';
 
@@ -82,4 +83,65 @@ test('a read of the store that fails is tried again by the next join', async () 
   const cy = await connect('cy');
   await cy.send({ t: 'join', cid });
   expect(cy.of('read')).toEqual([{ t: 'read', cid, pos: 2, from: 'ada' }]);
+});
+
+test('who reads and is removed in one batch is gone', async () => {
+  const { connect, group, say, chat, admin, store } = await startGateway();
+  const cid = await group('ada', 'bo', 'cy');
+  await say('ada', cid, 3);
+  const cy = await connect('cy');
+  await cy.send({ t: 'join', cid });
+  const { commit } = store;
+  let open = () => {};
+  const gate = new Promise<void>((resolve) => (open = resolve));
+  store.commit = (batch) => gate.then(() => commit(batch));
+  // The first holds the lane; the other two go in one batch behind it.
+  const done = [chat.send({ uid: 'ada', role: 'user' }, { cid, mid: 'x', kind: 'text', body: {} })];
+  await settled();
+  const others = [chat.read({ uid: 'bo', role: 'user' }, cid, 2), chat.removeParticipant(admin, cid, 'bo')];
+  await settled();
+  open();
+  await Promise.all([...done, ...others]);
+  await settled();
+  const late = await connect('ada');
+  await late.send({ t: 'join', cid });
+  expect(late.of('read').map(({ from }) => from)).not.toContain('bo');
+});
+
+test('who is removed while positions are read from the store is gone', async () => {
+  const { connect, group, say, chat, admin, store } = await startGateway();
+  const cid = await group('ada', 'bo', 'cy');
+  await say('ada', cid, 3);
+  await chat.read({ uid: 'bo', role: 'user' }, cid, 2);
+  const { positions } = store;
+  let open = () => {};
+  const gate = new Promise<void>((resolve) => (open = resolve));
+  store.positions = async (...args) => {
+    const read = await positions(...args);
+    await gate;
+    return read;
+  };
+  const cy = await connect('cy');
+  await cy.send({ t: 'join', cid });
+  await chat.removeParticipant(admin, cid, 'bo');
+  open();
+  await settled();
+  const late = await connect('ada');
+  await late.send({ t: 'join', cid });
+  expect(late.of('read').map(({ from }) => from)).toEqual([]);
+  expect(cy.of('read').map(({ from }) => from)).toEqual(['ada']);
+});
+
+test('a slow connection whose user was removed hears no position from after it', async () => {
+  const { connect, group, say, chat, admin } = await startGateway();
+  const cid = await group('ada', 'bo', 'cy');
+  await say('ada', cid, 50);
+  const bo = await connect('bo');
+  bo.transport.bufferedBytes = 1e9;
+  await bo.send({ t: 'join', cid });
+  await chat.removeParticipant(admin, cid, 'bo');
+  await chat.read({ uid: 'cy', role: 'user' }, cid, 42);
+  await bo.drain();
+  expect(bo.of('joined')).toHaveLength(1);
+  expect(bo.of('read').filter(({ from }) => from === 'cy')).toEqual([]);
 });

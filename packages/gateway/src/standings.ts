@@ -1,5 +1,6 @@
 import type { Position } from '@gapless/core';
 import { type Encoding, Frame, joinFrames, type Sendable } from './frame.ts';
+import type { Subscription } from './subscription.ts';
 
 /**
  * How far everyone is in one conversation with listeners here, for those who join: read from the store once, then kept by what is
@@ -9,6 +10,8 @@ export class Standings {
   readonly #cid: string;
   readonly #positions = new Map<string, { lastRead: number; delivered: number }>();
   #loading: Promise<void> | undefined;
+  /** Removed while what is stored was read: what that says of them is over. */
+  #removed: Set<string> | undefined;
   /** By encoding; gone with any change. */
   #packed: Packed[] = [];
 
@@ -18,19 +21,24 @@ export class Standings {
 
   /** Reads what is stored, once. What is committed meanwhile counts too. */
   load(read: () => Promise<readonly Position[]>): Promise<void> {
-    this.#loading ??= read().then(
-      (positions) => {
-        for (const { uid, lastRead, delivered } of positions) {
-          this.advance('read', uid, lastRead);
-          this.advance('delivered', uid, delivered);
-        }
-      },
-      (error: unknown) => {
-        this.#loading = undefined;
-        throw error;
-      },
-    );
+    this.#loading ??= this.#read(read).catch((error: unknown) => {
+      this.#loading = undefined;
+      throw error;
+    });
     return this.#loading;
+  }
+
+  async #read(read: () => Promise<readonly Position[]>): Promise<void> {
+    const removed = (this.#removed = new Set());
+    try {
+      for (const { uid, lastRead, delivered } of await read()) {
+        if (removed.has(uid)) continue;
+        this.advance('read', uid, lastRead);
+        this.advance('delivered', uid, delivered);
+      }
+    } finally {
+      this.#removed = undefined;
+    }
   }
 
   advance(op: 'read' | 'delivered', uid: string, pos: number): void {
@@ -44,12 +52,19 @@ export class Standings {
 
   /** Removed from the conversation. */
   forget(uid: string): void {
+    this.#removed?.add(uid);
     if (this.#positions.delete(uid)) this.#packed = [];
   }
 
-  /** The positions of all but `uid`. What was read was delivered: `delivered` is told only beyond it. */
-  of(uid: string): Sendable {
-    return { bytes: (encoding) => without(uid, (this.#packed[encoding] ??= this.#pack(encoding))) };
+  /**
+   * The positions of all but the subscription's user, as they are when they are written; nothing once it ends. What was read was
+   * delivered: `delivered` is told only beyond it.
+   */
+  of(subscription: Pick<Subscription, 'closed' | 'ending'>, uid: string): Sendable {
+    return {
+      bytes: (encoding) =>
+        subscription.closed || subscription.ending ? NOTHING : without(uid, (this.#packed[encoding] ??= this.#pack(encoding))),
+    };
   }
 
   #pack(encoding: Encoding): Packed {
@@ -69,6 +84,8 @@ export class Standings {
     return { bytes: Buffer.concat(parts), places };
   }
 }
+
+const NOTHING = Buffer.alloc(0);
 
 /** The frames of everyone, and where each user's are. */
 interface Packed {

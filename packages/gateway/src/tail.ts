@@ -12,6 +12,9 @@ export interface TailLimits {
   maxAgeMs: number;
 }
 
+/** How far a tail may grow beyond its bound before it is cut back to it. */
+const SLACK = 1.125;
+
 interface Entry {
   readonly frame: Frame;
   readonly at: number;
@@ -55,6 +58,8 @@ export class Tail {
     this.#bytes += frame.text.length;
     const { maxBytes, bytesPerListener, ceilingBytes } = this.#limits;
     const most = Math.min(ceilingBytes, maxBytes + listeners * bytesPerListener);
+    // Some more than that at times: letting go one by one would move all the rest each time.
+    if (this.#bytes <= most * SLACK) return;
     let drop = 0;
     while (this.#bytes > most && drop < this.#entries.length - 1) this.#bytes -= this.#entries[drop++]!.frame.text.length;
     this.#drop(drop);

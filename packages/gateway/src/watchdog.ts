@@ -80,9 +80,9 @@ export class Watchdog {
     const { enabled, closeUnwritableAfterMs } = this.#options.limits.backpressure;
     // Switched off meanwhile: what waits goes out.
     if (!enabled) return this.#gateway.drained(session);
-    const { bufferedBytes } = session.transport;
-    if (bufferedBytes < (session.blockedBytes ?? Number.POSITIVE_INFINITY)) {
-      session.blockedBytes = bufferedBytes;
+    const { takenBytes } = session.transport;
+    if (takenBytes > session.blockedTaken) {
+      session.blockedTaken = takenBytes;
       session.blockedAt = now;
       // Its pongs wait unread until it drained; that it takes bytes is a sign of life.
       session.lastSeenAt = now;

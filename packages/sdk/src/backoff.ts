@@ -12,6 +12,14 @@ export class Backoff {
     return delayMs;
   }
 
+  /** Waits that long. The wait alone keeps no Node process alive. */
+  sleep(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer: number | { unref?(): void } = setTimeout(resolve, this.next());
+      if (typeof timer === 'object') timer.unref?.();
+    });
+  }
+
   /** For a server that asked for patience: the full bound from now on. */
   slowDown(): void {
     this.#boundMs = MAX_MS;

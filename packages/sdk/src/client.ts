@@ -46,7 +46,7 @@ class LiveClient implements Client {
       dialers: dialersOf(options),
       device: options.device ?? ulid(),
       getToken,
-      onReady: (frame) => this.#onReady(frame),
+      onReady: (frame, { seamless }) => this.#onReady(frame, seamless),
       onFrame: (frame) => this.#onFrame(frame),
       onState: (state, reason) => this.#onState(state, reason),
     });
@@ -144,7 +144,7 @@ class LiveClient implements Client {
   }
 
   /** The order matters: joins first, so that what is sent comes back to a conversation that listens. */
-  #onReady({ userId }: DownFrameOf<'ready'>): void {
+  #onReady({ userId }: DownFrameOf<'ready'>, seamless: boolean): void {
     // The token is another user's now: what waits to be sent is not theirs.
     if (this.#userId !== undefined && this.#userId !== userId) return this.close();
     // It may have replaced one that was still online.
@@ -158,7 +158,7 @@ class LiveClient implements Client {
     this.#queue.resume();
     this.#presence.resume();
     for (const conversation of this.#conversations.values()) if (conversation.hasPositionsToTell) this.#positions.touch(conversation);
-    void this.conversations.reload();
+    void (seamless ? this.conversations.refresh() : this.conversations.reload());
   }
 
   #join(conversations: readonly LiveConversation[]): void {

@@ -9,14 +9,16 @@ import type { ConnectionSnapshot, ConnectionState } from './types.ts';
 import { Upgrade } from './upgrade.ts';
 
 const TOKEN_TIMEOUT_MS = 15_000;
+/** Of the codes that are the protocol's alone. */
+const FIRST_OWN_CODE = 4_000;
 
 export interface ConnectionOptions {
   /** In order of preference, at least one. */
   readonly dialers: readonly Dialer[];
   readonly device: string;
   readonly getToken: () => Promise<string | undefined>;
-  /** A new connection is there: nothing of the one before holds any more. */
-  readonly onReady: (frame: DownFrameOf<'ready'>) => void;
+  /** A new connection is there: nothing of the one before holds any more. `seamless`: it took over from one that lived. */
+  readonly onReady: (frame: DownFrameOf<'ready'>, how: { seamless: boolean }) => void;
   readonly onFrame: (frame: DownFrame) => void;
   readonly onState: (state: ConnectionState, reason?: CloseCause) => void;
 }
@@ -25,9 +27,9 @@ export interface ConnectionOptions {
  * One live connection at a time, kept up.
  *
  * 1. connecting: token, line; online only when the line is ready.
- * 2. A line that never got ready, without a word of the server, may be the transport's fault: the next one is tried at once.
+ * 2. A line that never got ready, without a word of the server, may be the transport's fault: TransportChoice says which is next.
  * 3. A close code decides what follows (CLOSE); an unknown one, or none, means: again, after the backoff.
- * 4. The backoff starts over at `ready`, never at a mere open.
+ * 4. The backoff starts over some seconds after `ready`, never at a mere open: what ends right after `ready` would make a storm.
  * 5. On a lesser transport, the better one is tried beside it, and takes over when ready.
  *
  * What a dropped line still says is never heard.
@@ -95,7 +97,9 @@ export class Connection {
 
   /** The network may have changed: retry now, or find out quickly that the line is dead, or that a better one may be had. */
   networkChanged(): void {
-    if (this.#state === 'waiting') void this.#dial();
+    this.#choice.forgive();
+    // What is being dialled may wait for an answer of the network before.
+    if (this.#state === 'waiting' || this.#state === 'connecting') void this.#dial();
     this.#line?.probe();
     this.#upgrade.now();
   }
@@ -126,22 +130,21 @@ export class Connection {
   #onReady(line: Line, frame: DownFrameOf<'ready'>): void {
     this.#refused = undefined;
     if (this.#state === 'online') return;
-    this.#backoff.reset();
     this.#choice.worked(line.dialer);
-    if (line.dialer !== this.#choice.best) this.#upgrade.start();
+    if (line.dialer !== this.#choice.best) this.#upgrade.start(this.#choice.bestIsProven);
     this.#enter('online');
-    this.#options.onReady(frame);
+    this.#options.onReady(frame, { seamless: false });
   }
 
   /** Online all the while: what follows goes over the new line, and nothing is heard of the old one. */
   #replace(line: Line, frame: DownFrameOf<'ready'>): void {
-    const old = this.#line;
+    const old = this.#letGo();
     clearTimeout(this.#goawayTimer);
     this.#line = line;
     line.host = this.#host;
     this.#choice.worked(line.dialer);
     this.observable.changed();
-    this.#options.onReady(frame);
+    this.#options.onReady(frame, { seamless: true });
     old?.close(1000);
   }
 
@@ -154,20 +157,22 @@ export class Connection {
   }
 
   #onLost(line: Line, cause: CloseCause): void {
-    const row = closeRow(cause.code);
+    this.#drop();
+    const row = closeRow(cause.code, line);
     if (cause === NO_TOKEN || row?.reconnect === 'never') return this.#end(cause);
     if (row?.reconnect === 'new_token') {
       const times = this.#refused?.token === line.token ? this.#refused.times + 1 : 1;
       this.#refused = { token: line.token, times };
     }
-    if (row?.reconnect === 'later') this.#backoff.slowDown();
-    if (row === undefined && !line.ready && this.#choice.failed()) void this.#dial();
+    const { retryAfterMs } = cause;
+    if (row?.reconnect === 'later' || retryAfterMs !== undefined) this.#backoff.slowDown();
+    if (row === undefined && !line.ready && this.#choice.failed(line.refused) && retryAfterMs === undefined) void this.#dial();
     else this.#wait(cause);
   }
 
   #wait(cause?: CloseCause): void {
     this.#drop();
-    const delayMs = this.#backoff.next();
+    const delayMs = (cause?.retryAfterMs ?? 0) + this.#backoff.next();
     this.#timer = setTimeout(() => void this.#dial(), delayMs);
     this.#enter('waiting', cause, Date.now() + delayMs);
   }
@@ -182,10 +187,15 @@ export class Connection {
     clearTimeout(this.#timer);
     clearTimeout(this.#goawayTimer);
     this.#upgrade.stop();
-    const line = this.#line;
-    this.#line = undefined;
-    line?.close(code);
+    this.#letGo()?.close(code);
     return ++this.#attempt;
+  }
+
+  #letGo(): Line | undefined {
+    const line = this.#line;
+    if (line?.steady) this.#backoff.reset();
+    this.#line = undefined;
+    return line;
   }
 
   #enter(state: ConnectionState, reason?: CloseCause, retryAt?: number): void {
@@ -198,7 +208,7 @@ export class Connection {
   }
 }
 
-/** What the server means by it; undefined when it is not the server's word. */
-function closeRow(code: number): CloseRow | undefined {
-  return Object.values(CLOSE).find((row) => row.code === code);
+/** What the server means by it; undefined when it is not the server's word. Before `ready`, a proxy may use the common codes as well. */
+function closeRow(code: number, { ready }: Line): CloseRow | undefined {
+  return Object.values(CLOSE).find((row) => row.code === code && (ready || code >= FIRST_OWN_CODE));
 }

@@ -81,9 +81,18 @@ export class LiveConversationList implements ConversationList {
         const complete = !this.#loaded || cursor === undefined || --pagesLeft === 0 || this.#covered(fresh);
         if (complete) return this.#replace(fresh, cursor);
       } catch {
-        await new Promise((resolve) => setTimeout(resolve, backoff.next()));
+        await backoff.sleep();
       }
     }
+  }
+
+  /** After a connection took over from another: only what that one still had on its way may be missing, and it is on top. */
+  async refresh(): Promise<void> {
+    if (!this.#loaded) return;
+    const reload = this.#reload;
+    const page = await this.#http.conversations({ limit: PAGE }).catch(() => undefined);
+    if (page === undefined || reload !== this.#reload) return;
+    for (const item of page.items) if (!this.#removed.has(item.cid)) this.#merge(item);
   }
 
   /** Whether nothing that is here lies behind the fresh ones. */

@@ -239,7 +239,7 @@ export class LiveConversation implements Conversation {
   }
 
   /** An own message is saved. Where nothing comes by itself, it has to be asked for. */
-  onAck({ stage, rev = Number.POSITIVE_INFINITY }: DownFrameOf<'ack'>): void {
+  onAck({ stage, rev }: DownFrameOf<'ack'>): void {
     if (stage === 'saved') this.#puller.onOwn(rev);
   }
 

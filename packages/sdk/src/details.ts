@@ -63,7 +63,7 @@ export class Details {
         this.#refreshing = false;
         return this.#take(detail);
       }
-      await new Promise((resolve) => setTimeout(resolve, backoff.next()));
+      await backoff.sleep();
       if (run !== this.#run) return;
     }
   }

@@ -32,13 +32,16 @@ export class History {
   stop(): void {
     this.#load++;
     this.#loading = false;
+    // What is on its way goes nowhere: the next call is another.
+    this.#older = undefined;
   }
 
   loadOlder(): Promise<void> {
-    this.#older ??= this.#loadOlder().finally(() => {
-      this.#older = undefined;
+    if (this.#older !== undefined) return this.#older;
+    const older = this.#loadOlder().finally(() => {
+      if (this.#older === older) this.#older = undefined;
     });
-    return this.#older;
+    return (this.#older = older);
   }
 
   async #loadOlder(): Promise<void> {
@@ -71,7 +74,7 @@ export class History {
         if (load !== this.#load) return;
         const code = error instanceof GaplessError ? knownCode(error.code) : undefined;
         if (code !== undefined && ERRORS[code].retry === 'never') return onRefused(code);
-        await new Promise((resolve) => setTimeout(resolve, backoff.next()));
+        await backoff.sleep();
       }
     }
   }

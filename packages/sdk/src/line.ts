@@ -1,6 +1,8 @@
 import type { DownFrame, DownFrameOf, UpFrame } from '@gapless/protocol';
 import { CLOSE } from '@gapless/protocol/codes';
+import { AUTH_TIMEOUT_MS } from '@gapless/protocol/limits';
 import { Backoff } from './backoff.ts';
+import { callListener } from './observable.ts';
 import { type CloseCause, type Dialer, lost, type Transport } from './transport/transport.ts';
 
 /** Until frames can be sent. */
@@ -9,6 +11,12 @@ const OPEN_TIMEOUT_MS = 15_000;
 const READY_TIMEOUT_MS = 8_000;
 /** For the answer to a `ping`: a slow phone network, with some slack. */
 const PONG_TIMEOUT_MS = 5_000;
+/** An end before it was open, within this time, is a refusal. What takes longer is a slow server or network. */
+const REFUSAL_MS = 3_000;
+/** A refused token is an answer, and comes within a round trip. What comes this long after `auth` says that nothing was heard. */
+const UNHEARD_MS = AUTH_TIMEOUT_MS - 500;
+/** After `ready`. What ends sooner may end so again and again. */
+const STEADY_MS = 5_000;
 
 /** Nobody is signed in any more. */
 export const NO_TOKEN: CloseCause = { code: CLOSE.unauthorized.code, reason: 'no token' };
@@ -33,6 +41,7 @@ export interface LineOptions {
  * 1. First frame `auth`; it counts from `ready` on.
  * 2. Silence of two heartbeats is answered with a `ping`; silence after that is the end.
  * 3. A token that expires is replaced; the second `ready` says nothing new.
+ * 4. What a frame brings about may throw: it is reported, and the next frame counts all the same.
  *
  * After `close` its host hears nothing more.
  */
@@ -43,7 +52,9 @@ export class Line {
   readonly #options: LineOptions;
   readonly #transport: Transport;
   #token: string;
-  #ready = false;
+  readonly #dialedAt = Date.now();
+  #authAt: number | undefined;
+  #readyAt: number | undefined;
   #over = false;
   /** One at a time: open, `ready`, silence, `pong`. */
   #timer: ReturnType<typeof setTimeout>;
@@ -69,7 +80,17 @@ export class Line {
   }
 
   get ready(): boolean {
-    return this.#ready;
+    return this.#readyAt !== undefined;
+  }
+
+  /** Has lived for some seconds. */
+  get steady(): boolean {
+    return this.#readyAt !== undefined && Date.now() - this.#readyAt >= STEADY_MS;
+  }
+
+  /** If it ended now: refused, quickly and before it was open. */
+  get refused(): boolean {
+    return this.#authAt === undefined && Date.now() - this.#dialedAt < REFUSAL_MS;
   }
 
   send(frame: UpFrame): boolean {
@@ -78,7 +99,7 @@ export class Line {
 
   /** Finds out quickly whether it lives. */
   probe(): void {
-    if (!this.#ready || this.#over) return;
+    if (!this.ready || this.#over) return;
     clearTimeout(this.#timer);
     const askedAt = Date.now();
     this.send({ t: 'ping' });
@@ -94,12 +115,17 @@ export class Line {
   #end(cause: CloseCause): void {
     if (this.#over) return;
     this.close();
-    this.host.onLost(this, cause);
+    this.host.onLost(this, cause.code === CLOSE.unauthorized.code && this.#unheard ? lost('auth was not heard') : cause);
+  }
+
+  get #unheard(): boolean {
+    return !this.ready && this.#authAt !== undefined && Date.now() - this.#authAt >= UNHEARD_MS;
   }
 
   #onOpen(): void {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#end(lost('no ready')), READY_TIMEOUT_MS);
+    this.#authAt = Date.now();
     this.#auth();
   }
 
@@ -114,22 +140,20 @@ export class Line {
   #onFrames(frames: readonly DownFrame[]): void {
     this.#alive();
     // What one of them brings about may be the end.
-    for (const frame of frames) if (!this.#over) this.#onFrame(frame);
+    for (const frame of frames) if (!this.#over) callListener((each) => this.#onFrame(each), frame);
   }
 
   #onFrame(frame: DownFrame): void {
     if (frame.t === 'ready') return this.#onReady(frame);
-    if (!this.#ready) return;
+    if (!this.ready) return;
     if (frame.t === 'error' && frame.code === 'token_expired') void this.#renewToken();
     this.host.onFrame(frame);
   }
 
   #onReady(frame: DownFrameOf<'ready'>): void {
-    const again = this.#ready;
-    this.#ready = true;
-    if (!again) {
+    if (this.#readyAt === undefined) {
+      this.#readyAt = Date.now();
       this.#heartbeatMs = frame.heartbeatMs;
-      this.#transport.keepAlive(frame.heartbeatMs);
       this.#watchSilence();
     }
     this.host.onReady(this, frame);
@@ -152,7 +176,7 @@ export class Line {
         this.#token = token;
         return this.#auth();
       } catch {
-        await new Promise((resolve) => setTimeout(resolve, backoff.next()));
+        await backoff.sleep();
       }
     }
   }

@@ -50,8 +50,8 @@ export class Puller {
     else if (changed) this.#loop();
   }
 
-  /** An own message has this rev. */
-  onOwn(rev: number): void {
+  /** An own message has this rev; without one it is newer than what is here. */
+  onOwn(rev = this.#options.rev() + 1): void {
     if (this.active) this.#tell(rev, Math.random() * SOON_MS);
   }
 

@@ -2,6 +2,8 @@ import type { DownFrameOf } from '@gapless/protocol';
 import { Line, type LineHost, type LineOptions } from './line.ts';
 
 const FIRST_MS = 60_000;
+/** Where it has worked before: a server that went away for a moment, most likely. */
+const FIRST_PROVEN_MS = 5_000;
 /** A network that lets no WebSocket through seldom begins to; half an hour costs nothing. */
 const MAX_MS = 30 * 60_000;
 
@@ -26,6 +28,7 @@ export class Upgrade {
     onLost: () => this.#again(),
   };
   #running = false;
+  #firstMs = FIRST_MS;
   #waitMs = FIRST_MS;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #trial: Line | undefined;
@@ -36,10 +39,11 @@ export class Upgrade {
     this.#options = options;
   }
 
-  start(): void {
+  /** `proven`: the better one has worked before. */
+  start(proven: boolean): void {
     this.stop();
     this.#running = true;
-    this.#waitMs = FIRST_MS;
+    this.#firstMs = this.#waitMs = proven ? FIRST_PROVEN_MS : FIRST_MS;
     this.#wait();
   }
 
@@ -54,8 +58,9 @@ export class Upgrade {
   /** Another network, perhaps: what did not work may work now. */
   now(): void {
     if (!this.#running) return;
-    this.start();
     clearTimeout(this.#timer);
+    this.#trial?.close();
+    this.#waitMs = this.#firstMs;
     void this.#dial();
   }
 

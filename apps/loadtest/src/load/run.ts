@@ -75,7 +75,7 @@ function loopsOf(probe: ServerProbe, { warmUpMs, durationMs }: LoadOptions, star
 
 export function startWorkers(options: LoadOptions, run: string, plans: readonly ClientPlan[]): Generator[] {
   const count = Math.min(options.workers, options.clients);
-  const anySteady = plans.some(({ steady }) => steady);
+  const apart = plans.some(isMeasured) && !plans.every(isMeasured);
   const returned = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
   return Array.from({ length: count }, (_, n) => {
     const input = {
@@ -84,16 +84,21 @@ export function startWorkers(options: LoadOptions, run: string, plans: readonly 
       returned,
       threads: count,
       name: `${run}-${n}`,
-      plans: plans.filter((plan) => threadOf(plan, count, anySteady) === n),
+      plans: plans.filter((plan) => threadOf(plan, count, apart) === n),
     };
     return new Generator(input satisfies WorkerInput);
   });
 }
 
-/** Who stays while others return has the first thread alone: the work of returning must not delay what it measures. */
-function threadOf({ index, steady }: ClientPlan, count: number, anySteady: boolean): number {
-  if (!anySteady || count === 1) return index % count;
-  return steady ? 0 : 1 + (index % (count - 1));
+/** Who stays while others return, or reads while others do not, is what the run is about. */
+function isMeasured({ steady, role }: ClientPlan): boolean {
+  return steady || role === 'fast';
+}
+
+/** They have all threads but the last to themselves: the work of the others must not delay what is measured. */
+function threadOf(plan: ClientPlan, count: number, apart: boolean): number {
+  if (!apart || count === 1) return plan.index % count;
+  return isMeasured(plan) ? plan.index % (count - 1) : count - 1;
 }
 
 export async function connected(

@@ -21,8 +21,8 @@ export async function authenticate(context: Context, session: Session, jwt: stri
     session.expiredAt = undefined;
     // One `auth` of a session at a time: the actor that is set here is never another user's later.
     if (session.actor === undefined) {
-      if (context.singleSession.enabled && token.role !== 'admin') context.replace(token.uid, session);
       open(context, session, token.uid, device);
+      if (context.singleSession.enabled && token.role !== 'admin') context.replace(token.uid, session);
     }
     session.actor = { uid: token.uid, role: token.role };
     context.hub.flusher.reply(session, ready(context, session, token.uid));

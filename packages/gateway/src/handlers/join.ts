@@ -9,6 +9,8 @@ interface Wanted {
   readonly cid: string;
   readonly since?: number;
   readonly rev?: number;
+  /** A replay by `since` that was begun before goes on: its own end, and the changes after that. */
+  readonly begun?: { readonly until: number; readonly thenRev: number };
 }
 
 export const join: Handler<'join'> = (context, session, frame) => inTurn(session, () => joinAll(context, session, [frame], 'join'));
@@ -16,6 +18,11 @@ export const join: Handler<'join'> = (context, session, frame) => inTurn(session
 /** Many joins at once, with one read of the store. */
 export const sync: Handler<'sync'> = (context, session, frame) =>
   inTurn(session, () => joinAll(context, session, lastOfEach(frame.convs), 'sync'));
+
+/** A `sync` that the server makes for a client, of where its last connection stood. */
+export function resume(context: Context, session: Authed, wanted: readonly Wanted[]): Promise<void> {
+  return inTurn(session, () => joinAll(context, session, wanted, 'sync'));
+}
 
 export const leave: Handler<'leave'> = ({ hub }, session, frame) =>
   inTurn(session, async () => {
@@ -76,6 +83,11 @@ async function joinAll(context: Context, session: Authed, wanted: readonly Wante
       hub.flusher.reply(session, Frame.of({ t: 'error', code: error.code, msg: error.message, ref: { t, cid: wanted[i]!.cid } }));
     }
   }
+  void sendAllPositions(context, session, subscriptions);
+}
+
+/** One after the other, and no frame of the client waits for it. */
+async function sendAllPositions(context: Context, session: Authed, subscriptions: readonly Subscription[]): Promise<void> {
   for (const subscription of subscriptions) if (!subscription.closed) await sendPositions(context, session, subscription);
 }
 
@@ -84,7 +96,7 @@ function start(context: Context, session: Authed, subscription: Subscription, wa
   const reset = isOutside(wanted, head);
   subscription.position = wanted.rev !== undefined && !reset ? wanted.rev : head.rev;
   if (wanted.rev === undefined && wanted.since !== undefined && !reset && wanted.since < head.head)
-    subscription.since = { seq: wanted.since, until: head.head, thenRev: head.rev };
+    subscription.since = { seq: wanted.since, ...(wanted.begun ?? { until: head.head, thenRev: head.rev }) };
   if (wanted.rev !== undefined || wanted.since !== undefined) metrics.resumed(reset);
   hub.observe(subscription.channel, head.head, head.rev);
   const { cid } = head;
@@ -99,27 +111,29 @@ function start(context: Context, session: Authed, subscription: Subscription, wa
   session.moved = true;
   subscription.paused = false;
   // What was before the join is replayed, whatever comes later.
-  subscription.pulledTo = head.rev;
+  subscription.pulledTo = subscription.ending ? subscription.lastRev : head.rev;
   hub.large.greet(subscription);
   hub.flusher.mark(subscription);
 }
 
 /** Beyond the head (the server was set back), or older than the log that is kept. */
-function isOutside({ since, rev }: Wanted, head: ConversationHead): boolean {
+function isOutside({ since, rev, begun }: Wanted, head: ConversationHead): boolean {
+  if (begun !== undefined && (begun.until > head.head || begun.thenRev > head.rev || begun.thenRev < head.oldestRev - 1)) return true;
   if (rev !== undefined) return rev > head.rev || rev < head.oldestRev - 1;
   return since !== undefined && since > head.head;
 }
 
 /** Where the others are. State, not log: sent at each join, newest value only. */
-async function sendPositions({ directory, chat, hub, log }: Context, session: Authed, subscription: Subscription): Promise<void> {
+async function sendPositions({ directory, chat, hub, joins, log }: Context, session: Authed, subscription: Subscription): Promise<void> {
   const { channel } = subscription;
   const { cid } = channel;
   try {
-    const { members } = directory.peek(cid) ?? (await directory.load(cid));
+    const { members } = directory.peek(cid) ?? (await joins.run(() => directory.load(cid)));
     if (members.size > RECEIPTS_MAX_PARTICIPANTS) return;
     channel.standings ??= new Standings(cid);
-    await channel.standings.load(() => chat.positions(session.actor, cid));
-    if (!subscription.closed) hub.flusher.reply(session, channel.standings.of(session.actor.uid));
+    const { standings } = channel;
+    await standings.load(() => joins.run(() => chat.positions(session.actor, cid)));
+    hub.flusher.reply(session, standings.of(subscription, session.actor.uid));
   } catch (error) {
     log.warn({ err: error, cid }, 'positions not sent on join');
   }

@@ -4,7 +4,10 @@ import { CURSOR_MAX, formatCursor, type Place, parseCursor } from './cursor.ts';
 
 const cid = fc.stringMatching(/^[A-Za-z0-9_-]{1,64}$/);
 const number = fc.oneof(fc.nat(), fc.maxSafeNat());
-const place: fc.Arbitrary<Place> = fc.oneof(fc.record({ cid, rev: number }), fc.record({ cid, since: number }));
+const place: fc.Arbitrary<Place> = fc.oneof(
+  fc.record({ cid, rev: number }),
+  fc.record({ cid, since: number, begun: fc.record({ until: number, thenRev: number }) }),
+);
 const places = fc.uniqueArray(place, { selector: (one) => one.cid, minLength: 1, maxLength: 20 });
 
 test('what is formatted is parsed to the same', () => {
@@ -36,8 +39,12 @@ test.each([
   'a.',
   '.1',
   'a.01',
-  'a.-01',
-  'a.--1',
+  'a.-1',
+  'a.1-',
+  'a.1-2',
+  'a.1-2-',
+  'a.1-02-3',
+  'a.1-2-3-4',
   'a.A',
   'a.1~',
   '~a.1',

@@ -76,9 +76,17 @@ export class SseEndpoint {
       const code = admitted.status === 429 ? 'rate_limited' : 'server_busy';
       throw new ChatError(code, { say: 'Too many connections.', retryAfterMs: admitted.retryAfterMs });
     }
-    await new Promise<void>((resolve) => admission.enter(resolve));
-    this.#checkDraining();
-    if (!stream.request.socket.destroyed) this.#start(stream);
+    await new Promise<void>((resolve, reject) => {
+      admission.enter(() => {
+        try {
+          this.#checkDraining();
+          if (!stream.request.socket.destroyed) this.#start(stream);
+          resolve();
+        } catch (error) {
+          reject(error);
+        }
+      });
+    });
   }
 
   #checkDraining(): void {
@@ -149,7 +157,7 @@ export class SseEndpoint {
       const convs = parseCursor(cursor);
       session.onReady = () => {
         if (convs === undefined) gateway.error(session, 'bad_frame', { msg: 'Last-Event-ID: is no cursor of this server' });
-        else gateway.handle(session, { t: 'sync', convs });
+        else gateway.resume(session, convs);
       };
     }
     const token = tokenOf({ request, url });

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
+import { ChatError } from '@gapless/core';
 import { HEARTBEAT_MS, jsonCodec, SILENCE_MAX_MS } from '@gapless/protocol';
 import { settled, takeEvents } from '@gapless/testkit';
 import { expect, test } from 'vitest';
@@ -301,4 +302,54 @@ test('without progress it is closed', async () => {
   for (const round of range(1, 10)) await world.say('bo', cid, 10, `r${round}`, 'x'.repeat(1_000));
   await world.clock.advance(10_000);
   expect([stream.session.closed, stream.socket.destroyed]).toEqual([true, true]);
+});
+
+test('cut off within a replay by since: the next connection gets the rest, and every change since the first join', async () => {
+  const world = await startGateway({ limits: { catchUpRows: 5 } });
+  const cid = await world.group('ada', 'bo');
+  await world.say('bo', cid, 20);
+  const { replay } = world.store;
+  const stream = await Stream.of(world, 'ada');
+  let pages = 0;
+  world.store.replay = (...args) => (++pages > 2 ? Promise.reject(new ChatError('store_unavailable')) : replay(...args));
+  await stream.send({ t: 'join', cid, since: 0 });
+  expect(stream.place).toEqual([{ cid, since: 10, begun: { until: 20, thenRev: 20 } }]);
+  world.gateway.ended(stream.session);
+  world.store.replay = replay;
+  await world.chat.updateConversation(world.admin, cid, { title: 'while away' });
+  await world.say('bo', cid, 3, 'later');
+  const next = new Stream(world);
+  next.session.onReady = () => world.gateway.resume(next.session, stream.place!);
+  await next.send({ t: 'auth', jwt: world.token('ada') });
+  for (let i = 0; i < 10; i++) await settled();
+  expect(next.frames.filter(({ t }) => t === 'message').map(({ seq }) => seq)).toEqual(range(11, 23));
+  expect(next.frames.filter(({ t }) => t === 'change').map(({ title }) => title)).toEqual(['while away']);
+});
+
+test.each([{ since: 0, begun: { until: 999, thenRev: 1 } }, { since: 0, begun: { until: 1, thenRev: 999 } }, { rev: 999 }])(
+  'a place beyond the head is told to start anew: %j',
+  async (place) => {
+    const world = await startGateway();
+    const cid = await world.group('ada', 'bo');
+    await world.say('bo', cid, 3);
+    const stream = new Stream(world);
+    stream.session.onReady = () => world.gateway.resume(stream.session, [{ cid, ...place } as Place]);
+    await stream.send({ t: 'auth', jwt: world.token('ada') });
+    expect(stream.frames.filter(({ t }) => t === 'joined')).toMatchObject([{ head: 3, reset: true }]);
+  },
+);
+
+test('a resume works where the address has no frames left', async () => {
+  const world = await startGateway({ rateLimits: true });
+  const cid = await world.group('ada', 'bo');
+  await world.say('bo', cid, 3);
+  const stream = new Stream(world);
+  stream.session.onReady = () => world.gateway.resume(stream.session, [{ cid, rev: 0 }]);
+  const others = await Promise.all(range(1, 60).map((n) => world.connect(`u${n}`)));
+  for (const other of others) for (let i = 0; i < 100; i++) void other.send({ t: 'ping' });
+  await settled();
+  void world.gateway.authenticate(stream.session, world.token('ada'));
+  await settled();
+  expect(others.at(-1)!.of('error')[0]).toMatchObject({ code: 'rate_limited' });
+  expect(stream.frames.filter(({ t }) => t === 'message').map(({ seq }) => seq)).toEqual([1, 2, 3]);
 });

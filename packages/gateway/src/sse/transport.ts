@@ -48,6 +48,10 @@ export class SseTransport implements Transport {
     return this.#writer.unsentBytes;
   }
 
+  get takenBytes(): number {
+    return this.#writer.takenBytes;
+  }
+
   write(bytes: Buffer): void {
     if (this.#closed) return;
     const { session } = this;

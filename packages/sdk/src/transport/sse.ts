@@ -1,7 +1,7 @@
 import type { DownFrame, UpFrame } from '@gapless/protocol';
-import { CLOSE } from '@gapless/protocol/codes';
+import { problem } from '../http.ts';
 import { readEvents, type StreamEvent } from './event-stream.ts';
-import { type CloseCause, closedFor, type Dialer, lost, type Transport, type TransportEvents } from './transport.ts';
+import { type CloseCause, type Dialer, lost, refusal, type Transport, type TransportEvents } from './transport.ts';
 import { UpStream } from './up-stream.ts';
 
 /**
@@ -20,7 +20,6 @@ class SseTransport implements Transport {
   readonly #events: TransportEvents;
   readonly #abort = new AbortController();
   #up: UpStream | undefined;
-  #keepAlive: ReturnType<typeof setInterval> | undefined;
   #over = false;
 
   constructor(origin: string, fetcher: typeof fetch, events: TransportEvents) {
@@ -36,28 +35,24 @@ class SseTransport implements Transport {
     return true;
   }
 
-  /** The server hears nothing of a client that only listens. */
-  keepAlive(everyMs: number): void {
-    clearInterval(this.#keepAlive);
-    this.#keepAlive = setInterval(() => this.send({ t: 'ping' }), everyMs);
-  }
-
   close(): void {
     this.#over = true;
-    clearInterval(this.#keepAlive);
     this.#up?.close();
     this.#abort.abort();
   }
 
   async #read(): Promise<void> {
+    // No event before `dial` has returned.
+    await undefined;
+    if (this.#over) return;
     try {
       const response = await this.#fetch(new URL('/sse?pull=1', this.#origin).href, {
         headers: { accept: 'text/event-stream' },
         cache: 'no-store',
         signal: this.#abort.signal,
       });
-      if (!response.ok || response.body === null)
-        return this.#end(response.status === 429 ? closedFor(CLOSE.too_many) : lost(`status ${response.status}`));
+      if (!response.ok || response.body === null || !response.headers.get('content-type')?.startsWith('text/event-stream'))
+        return this.#end(refusal(problem(response, await response.text())));
       for await (const event of readEvents(response.body)) {
         if (this.#over) return;
         this.#onEvent(event);
@@ -79,8 +74,12 @@ class SseTransport implements Transport {
         const { code, reason } = JSON.parse(data) as CloseCause;
         return this.#end({ code, reason });
       }
+      case 'ping':
+        // Else the server hears nothing of a client that only listens. Not by a timer: a hidden page's run once a minute at best.
+        this.send({ t: 'ping' });
+        return this.#events.onAlive();
       default:
-        // `ping`, and what a newer server invents.
+        // What a newer server invents.
         return this.#events.onAlive();
     }
   }

@@ -1,5 +1,6 @@
 import type { DownFrame, UpFrame } from '@gapless/protocol';
-import type { CloseRow } from '@gapless/protocol/codes';
+import { CLOSE, type CloseRow } from '@gapless/protocol/codes';
+import type { GaplessError } from '../errors.ts';
 
 /** What carries the frames. */
 export type TransportName = 'websocket' | 'sse';
@@ -8,6 +9,8 @@ export interface CloseCause {
   /** Of the protocol, or 1006 where nobody said why. */
   readonly code: number;
   readonly reason: string;
+  /** Asked for by the server; 0 when it asks for patience and names no time. */
+  readonly retryAfterMs?: number;
 }
 
 export interface TransportEvents {
@@ -29,8 +32,6 @@ export interface TransportEvents {
 export interface Transport {
   /** False when it is not open; true promises nothing but the order. */
   send(frame: UpFrame): boolean;
-  /** Shows the server a sign of life this often, where the transport does not by itself. */
-  keepAlive(everyMs: number): void;
   close(code?: number): void;
 }
 
@@ -46,4 +47,12 @@ export function closedFor({ code, say }: CloseRow): CloseCause {
 
 export function lost(reason: string): CloseCause {
   return { code: 1006, reason };
+}
+
+/** What an answer that is not the expected one says. */
+export function refusal({ status, retryAfterMs = 0 }: GaplessError): CloseCause {
+  if (status === 429) return { ...closedFor(CLOSE.too_many), retryAfterMs };
+  if (status === 413) return closedFor(CLOSE.frame_too_large);
+  const cause = lost(`status ${status}`);
+  return status === 503 ? { ...cause, retryAfterMs } : cause;
 }

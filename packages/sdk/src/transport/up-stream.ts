@@ -1,8 +1,7 @@
 import type { UpFrame } from '@gapless/protocol';
-import { CLOSE } from '@gapless/protocol/codes';
 import type { GaplessError } from '../errors.ts';
 import { problem } from '../http.ts';
-import { type CloseCause, closedFor, lost } from './transport.ts';
+import { type CloseCause, lost, refusal } from './transport.ts';
 
 /** Of one POST: the server takes no more. */
 const FRAMES_MAX = 100;
@@ -11,6 +10,7 @@ const BYTES_MAX = 64 * 1024;
 const TIMEOUT_MS = 15_000;
 /** When a server that asks for patience names no time. */
 const RETRY_MS = 1_000;
+const ACCEPTED = 202;
 
 /**
  * Frames up, in the order of the calls: one POST at a time, what comes meanwhile goes with the next.
@@ -75,7 +75,8 @@ export class UpStream {
       const text = await response.text();
       if (this.#closed) return;
       clearTimeout(this.#timer);
-      if (!response.ok) return this.#onRefusal(body, problem(response, text));
+      // Any other is not of this server, even if it is a success: a page of the network's that asks to sign in there.
+      if (response.status !== ACCEPTED) return this.#onRefusal(body, problem(response, text));
       this.#busy = false;
       this.#next();
     } catch {
@@ -83,9 +84,10 @@ export class UpStream {
     }
   }
 
-  #onRefusal(body: string, { status, retryAfterMs = RETRY_MS }: GaplessError): void {
+  #onRefusal(body: string, error: GaplessError): void {
+    const { status, retryAfterMs = RETRY_MS } = error;
     if (status === 429 || status === 503) this.#timer = setTimeout(() => void this.#post(body), retryAfterMs);
-    else this.#end(status === 413 ? closedFor(CLOSE.frame_too_large) : lost(`status ${status} of a POST`));
+    else this.#end(refusal(error));
   }
 
   #end(cause: CloseCause): void {

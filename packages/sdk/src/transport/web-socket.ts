@@ -27,7 +27,7 @@ function dial(url: string, WebSocket: WebSocketClass, events: TransportEvents): 
   } catch {
     // A browser refuses to dial, say for too many sockets.
     queueMicrotask(() => end(1006, 'refused'));
-    return { send: () => false, keepAlive() {}, close: () => void (over = true) };
+    return { send: () => false, close: () => void (over = true) };
   }
   socket.onopen = () => {
     if (!over) events.onOpen();
@@ -53,8 +53,6 @@ function dial(url: string, WebSocket: WebSocketClass, events: TransportEvents): 
       socket.send(JSON.stringify(frame));
       return true;
     },
-    // The other side pings, and the socket answers without us.
-    keepAlive() {},
     close(code) {
       over = true;
       socket.close(code);
