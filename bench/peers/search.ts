@@ -3,8 +3,20 @@ import type { Step } from './world.ts';
 /** What users accept: half of the messages and all but one in a hundred arrive within these. */
 export const SLO = { p50Ms: 150, p99Ms: 800 } as const;
 
-export function holds({ complete, e2e }: Step): boolean {
-  return complete && e2e !== undefined && e2e.p50 <= SLO.p50Ms && e2e.p99 <= SLO.p99Ms;
+/** Who is that much later in the last second than in the first has a backlog that grows: the rate holds for as long as a step, no longer. */
+const GROWTH_MAX = 1.5;
+/** Below this one second differs from another by chance. */
+const GROWTH_FROM_MS = 20;
+
+export function holds(step: Pick<Step, 'complete' | 'e2e' | 'firstSec' | 'lastSec'>): boolean {
+  const { complete, e2e } = step;
+  return complete && e2e !== undefined && e2e.p50 <= SLO.p50Ms && e2e.p99 <= SLO.p99Ms && !growsLate(step);
+}
+
+/** By the medians. */
+export function growsLate({ firstSec, lastSec }: Pick<Step, 'firstSec' | 'lastSec'>): boolean {
+  if (firstSec === undefined || lastSec === undefined) return false;
+  return lastSec.p50 > GROWTH_FROM_MS && lastSec.p50 > GROWTH_MAX * firstSec.p50;
 }
 
 export interface SearchOptions {

@@ -7,7 +7,15 @@ const NEAR_CEILING = 0.8;
 
 export interface Row {
   readonly system: System;
+  /** The run whose highest rate is the median (of an even number the lower of the two). */
   readonly measured: Measured;
+  /** All runs, in their order. */
+  readonly runs: readonly Measured[];
+}
+
+export function rowOf(system: System, runs: readonly Measured[]): Row {
+  const sorted = runs.toSorted((a, b) => bestPerSec(a) - bestPerSec(b));
+  return { system, runs, measured: sorted[(sorted.length - 1) >> 1]! };
 }
 
 /** What one workload gave: a row for each system, and why one is missing. */
@@ -18,17 +26,24 @@ export interface Outcome {
 }
 
 /** 0: not even the lowest rate held. */
-export function deliveriesPerSec({ workload }: Outcome, { measured }: Row): number {
-  return (measured.found.best?.ratePerSec ?? 0) * workload.layout.roomSize;
+export function deliveriesPerSec({ workload }: Outcome, { measured }: Pick<Row, 'measured'>): number {
+  return bestPerSec(measured) * workload.layout.roomSize;
+}
+
+function bestPerSec({ found }: Measured): number {
+  return found.best?.ratePerSec ?? 0;
 }
 
 /** The system came so near to what the sink does that its own limit may be higher. */
 export function isNearCeiling(outcome: Outcome, row: Row): boolean {
-  const { ceiling } = row.system;
-  if (ceiling === undefined) return false;
-  const named = outcome.rows.find(({ system }) => system.name === ceiling);
-  const sink = named ?? outcome.rows.find(({ system }) => system.name === 'sink');
+  const sink = ceilingOf(outcome, row);
   return sink !== undefined && deliveriesPerSec(outcome, row) >= NEAR_CEILING * deliveriesPerSec(outcome, sink);
+}
+
+/** Absent: it is a sink, or none was measured. */
+export function ceilingOf({ rows }: Outcome, { system: { ceiling } }: Row): Row | undefined {
+  if (ceiling === undefined) return undefined;
+  return rows.find(({ system }) => system.name === ceiling) ?? rows.find(({ system }) => system.name === 'sink');
 }
 
 export function printOutcome(outcome: Outcome): void {
@@ -38,6 +53,8 @@ export function printOutcome(outcome: Outcome): void {
   for (const { system, measured } of rows) {
     console.log(`  ${system.name} (${measured.version}): stored: ${system.durability}. ${system.remarks}`);
   }
+  const repeats = Math.max(0, ...rows.map(({ runs }) => runs.length));
+  console.log(repeats > 1 ? `  Median of ${repeats} runs of each, in turns.` : '  One run of each: no median (--repeats N).');
   for (const { system, reason } of skipped) console.log(`  ${system}: skipped, ${reason}`);
 }
 
@@ -49,6 +66,7 @@ function cells(outcome: Outcome, row: Row): Record<string, string> {
   const errors = errorsOf(fixed);
   return {
     'max deliveries/s': mark + whole(deliveriesPerSec(outcome, row)),
+    ...(row.runs.length === 1 ? {} : { 'all runs': row.runs.map((measured) => whole(deliveriesPerSec(outcome, { measured }))).join(' ') }),
     'p50 / p99 ms': best === undefined ? '' : `${ms(best.e2e?.p50)} / ${ms(best.e2e?.p99)}`,
     'CPU µs each': best === undefined ? '' : best.cpuUsPerDelivery.toFixed(2),
     [`${at} delivered`]: `${fixed.deliveredPct.toFixed(2)} %${errors === 0 ? '' : `, ${errors} errors`}`,

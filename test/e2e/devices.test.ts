@@ -43,6 +43,7 @@ function devicesInChromium(): void {
   async function confirmed(page: Page, name: string): Promise<void> {
     const button = device(page, name).getByTestId('sign-out-device');
     await button.click();
+    expect(await button.getAttribute('aria-label')).toBe(`Really sign out? Sign out ${name}`);
     await button.click();
   }
 
@@ -51,17 +52,31 @@ function devicesInChromium(): void {
     const phone = await alsoAt(ada, IPHONE);
     await ada.page.getByTestId('devices').click();
     await device(ada.page, 'Chrome on Linux').getByText('This device').waitFor();
-    await device(ada.page, 'Safari on iPhone').getByText('Last active just now').waitFor();
+    await device(ada.page, 'Safari on iPhone').getByText('Signed in just now').waitFor();
     expect(await ada.page.getByTestId('device').count()).toBe(2);
     await confirmed(ada.page, 'Safari on iPhone');
     await phone.getByTestId('submit').waitFor({ timeout: 3_000 });
     await phone.getByText('Your session has ended').waitFor();
     await device(ada.page, 'Safari on iPhone').waitFor({ state: 'detached' });
     await ada.page.getByTestId('sign-out-others').waitFor({ state: 'detached' });
+    expect(await ada.page.evaluate(() => document.activeElement?.className)).toBe('devices');
     await phone.reload();
     await phone.getByTestId('submit').waitFor();
     expect(await ada.page.getByTestId('banner').count()).toBe(0);
     expect(ada.complaints).toEqual([]);
+  });
+
+  test('a list that could not be loaded can be asked for again', async () => {
+    const cy = await Person.signUp(browser, server.url, 'cy');
+    await cy.page.route('**/v1/me/sessions', (route) => route.abort());
+    await cy.page.getByTestId('devices').click();
+    const retry = cy.page.getByTestId('devices-retry');
+    await retry.waitFor();
+    await cy.page.unroute('**/v1/me/sessions');
+    await retry.click();
+    await device(cy.page, 'Chrome on Linux').waitFor();
+    await retry.waitFor({ state: 'detached' });
+    expect(cy.complaints).toEqual([]);
   });
 
   test('all others are signed out at once; then this device, from its own list', async () => {

@@ -38,7 +38,9 @@ function chatOverSse(): void {
     for (const { page, name } of people) page.on('websocket', () => sockets.push(name));
     const note = ({ page }: Person) => page.getByTestId('transport-note');
     for (const person of people) await note(person).waitFor();
-    expect(await note(ada).textContent()).toBe('Compatibility connection');
+    expect(await note(ada).locator('summary').textContent()).toBe('Compatibility connection');
+    await note(ada).click();
+    await ada.page.getByText('Messages go over ordinary web requests').waitFor();
 
     await ada.startDm('bo');
     await ada.write('Good morning, Bo!');
@@ -70,7 +72,7 @@ function chatOverSse(): void {
     for (const person of people) await note(person).waitFor();
 
     proxy.blockWebSocket(false);
-    // A changed network is a reason to look for a WebSocket at once; by itself it would be in a minute.
+    // A changed network is a reason to look for a WebSocket at once; by itself it would be later.
     for (const person of people) await person.page.evaluate(() => void dispatchEvent(new Event('online')));
     const duringUpgrade = [1, 2, 3, 4, 5].map((n) => `meanwhile ${n}`);
     for (const text of duringUpgrade) await ada.write(text);

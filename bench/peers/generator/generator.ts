@@ -38,6 +38,9 @@ export interface Observed {
   /** It was ended before its time as hopeless. */
   readonly halted: boolean;
   readonly e2e: Percentiles | undefined;
+  /** Of `e2e`: what was to be sent in its first, and in its last second. */
+  readonly firstSec: Percentiles | undefined;
+  readonly lastSec: Percentiles | undefined;
   readonly ack: Percentiles | undefined;
   readonly lagP99Ms: number;
   /** All threads of the generator, 100 for one core. */
@@ -137,7 +140,7 @@ export class Generator {
 function merge(parts: readonly Counted[], { roomSize }: Layout) {
   const sum = (field: 'sent' | 'received' | 'acked' | 'lost' | 'misplaced' | 'misread') =>
     parts.reduce((total, part) => total + part[field], 0);
-  const percentiles = (field: 'e2e' | 'ack' | 'lag') => {
+  const percentiles = (field: 'e2e' | 'firstSec' | 'lastSec' | 'ack' | 'lag') => {
     const all = new Latencies();
     for (const part of parts) all.add(part[field]);
     return all.percentiles();
@@ -151,6 +154,8 @@ function merge(parts: readonly Counted[], { roomSize }: Layout) {
     misplaced: sum('misplaced'),
     misread: sum('misread'),
     e2e: percentiles('e2e'),
+    firstSec: percentiles('firstSec'),
+    lastSec: percentiles('lastSec'),
     ack: percentiles('ack'),
     lagP99Ms: percentiles('lag')?.p99 ?? 0,
   };

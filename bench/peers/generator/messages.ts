@@ -36,6 +36,8 @@ export interface Counted {
   readonly misplaced: number;
   readonly misread: number;
   readonly e2e: Histogram;
+  readonly firstSec: Histogram;
+  readonly lastSec: Histogram;
   readonly ack: Histogram;
   readonly lag: Histogram;
 }

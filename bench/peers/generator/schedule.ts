@@ -9,6 +9,12 @@ export interface Schedule {
   readonly intervalUs: number;
 }
 
+/** Messages of the first and of the last second that is measured. */
+export function edges({ first, count, measureFrom, intervalUs }: Schedule): { readonly firstUntil: number; readonly lastFrom: number } {
+  const second = 1e6 / intervalUs;
+  return { firstUntil: measureFrom + second, lastFrom: first + count - second };
+}
+
 export const intendedUs = ({ first, startUs, intervalUs }: Schedule, k: number): number => startUs + (k - first) * intervalUs;
 
 /** Microseconds of the monotonic clock: the same in every thread. */

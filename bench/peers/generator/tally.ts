@@ -1,11 +1,14 @@
 import { clientsOf, type Layout, sendersOf, threadOf } from '../layout.ts';
 import { Latencies } from './latencies.ts';
-import { intendedUs, type Schedule } from './schedule.ts';
+import { edges, intendedUs, type Schedule } from './schedule.ts';
 
 /** What the clients of one thread saw in one step. */
 export class Tally {
   readonly schedule: Schedule;
   readonly e2e: Latencies = new Latencies();
+  /** Of `e2e`: what was to be sent in its first, and in its last second. */
+  readonly firstSec: Latencies = new Latencies();
+  readonly lastSec: Latencies = new Latencies();
   readonly ack: Latencies = new Latencies();
   /** How late the generator itself sent. */
   readonly lag: Latencies = new Latencies();
@@ -20,6 +23,8 @@ export class Tally {
   misread = 0;
   readonly #senders: number;
   readonly #slots: number;
+  readonly #firstUntil: number;
+  readonly #lastFrom: number;
   /** For each receiver and each sender of its room the number that has to come next. */
   readonly #next: Float64Array;
 
@@ -27,6 +32,9 @@ export class Tally {
     this.schedule = schedule;
     this.#senders = sendersOf(layout);
     this.#slots = layout.sendersPerRoom;
+    const { firstUntil, lastFrom } = edges(schedule);
+    this.#firstUntil = firstUntil;
+    this.#lastFrom = lastFrom;
     const own = Array.from({ length: clientsOf(layout) }, (_, client) => client).filter((client) => threadOf(client, threads) === thread);
     this.#next = new Float64Array(own.length * this.#slots);
     for (const [local, client] of own.entries()) {
@@ -47,12 +55,18 @@ export class Tally {
     }
     this.#next[at] = k + this.#senders;
     this.received++;
-    if (k >= this.schedule.measureFrom) this.e2e.record(now - intendedUs(this.schedule, k));
+    if (k >= this.schedule.measureFrom) this.#measure(k, now - intendedUs(this.schedule, k));
   }
 
   answered(k: number, now: number): void {
     this.acked++;
     if (k >= this.schedule.measureFrom) this.ack.record(now - intendedUs(this.schedule, k));
+  }
+
+  #measure(k: number, us: number): void {
+    this.e2e.record(us);
+    if (k < this.#firstUntil) this.firstSec.record(us);
+    if (k >= this.#lastFrom) this.lastSec.record(us);
   }
 }
 

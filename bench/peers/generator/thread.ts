@@ -62,10 +62,12 @@ function publish(): void {
 }
 
 function finish(): void {
-  const { sent, received, acked, lost, misplaced, misread, e2e, ack, lag } = desk.tally!;
+  const { sent, received, acked, lost, misplaced, misread, ...latencies } = desk.tally!;
+  const { e2e, firstSec, lastSec, ack, lag } = latencies;
   desk.tally = undefined;
   publish();
-  tell({ t: 'counted', sent, received, acked, lost, misplaced, misread, e2e: plain(e2e), ack: plain(ack), lag: plain(lag) });
+  const measured = { e2e: plain(e2e), firstSec: plain(firstSec), lastSec: plain(lastSec), ack: plain(ack), lag: plain(lag) };
+  tell({ t: 'counted', sent, received, acked, lost, misplaced, misread, ...measured });
 }
 
 function plain({ buckets, maxUs }: Latencies) {

@@ -9,7 +9,8 @@ export const gapless: System = {
   name: 'Gapless',
   dialect: 'gapless',
   durability: 'SQLite, fsync before ack and delivery',
-  remarks: 'rate limits off; tokens, membership, numbering, history and resume on',
+  remarks:
+    'rate limits off; tokens, membership, numbering, history and resume on; the writes of one flush are merged: many messages in one write to a socket',
   ceiling: 'sink, merged writes',
   async start(layout) {
     const server = await startServer();

@@ -10,7 +10,7 @@ export const socketIo: System = {
   name: 'Socket.IO',
   dialect: 'socketIo',
   durability: NOTHING_STORED,
-  remarks: 'WebSocket only, no compression, no recovery, no acks, no accounts: io.to(room).emit',
+  remarks: 'WebSocket only, no compression, no recovery, no acks, no accounts: io.to(room).emit; one write for each message and socket',
   ceiling: 'sink',
   start: (layout) => start('socket-io.ts', layout),
 };
@@ -19,7 +19,7 @@ export const wsRelay: System = {
   name: 'ws relay',
   dialect: 'plain',
   durability: NOTHING_STORED,
-  remarks: 'no compression; nothing is numbered, answered or checked',
+  remarks: 'no compression; nothing is numbered, answered or checked; one write for each message and socket',
   ceiling: 'sink',
   start: (layout) => start('ws-relay.ts', layout),
 };

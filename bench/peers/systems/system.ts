@@ -10,7 +10,10 @@ export interface System {
   readonly durability: string;
   /** What differs from its defaults, or was left out. */
   readonly remarks: string;
-  /** The system whose deliveries/s bound this one's on this machine: a sink that writes the same way. Absent on sinks. */
+  /**
+   * The system whose deliveries/s bound this one's on this machine: a sink that writes the same way. Who writes once for each message and
+   * socket cannot do more than the plain sink; who merges is compared with the merging one. Absent on sinks.
+   */
   readonly ceiling?: string;
   /** Starts it, empty, with these rooms, or says why it cannot run here. */
   readonly start: (layout: Layout) => Promise<Running | Skipped>;

@@ -12,7 +12,8 @@ export const tutorial: System = {
   name: 'ws + Postgres tutorial',
   dialect: 'plain',
   durability: 'Postgres commit, fsync, before ack and delivery',
-  remarks: 'one transaction a message, pool of 10, Postgres as initdb sets it up; no Redis between, no accounts',
+  remarks:
+    'one transaction a message, pool of 10, Postgres as initdb sets it up; no Redis between, no accounts; Postgres and the generator share the cores that the server leaves',
   ceiling: 'sink',
   async start(layout) {
     const database = await startPostgres();

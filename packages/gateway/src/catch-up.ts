@@ -6,6 +6,7 @@ import type { GatewayMetrics } from './metrics.ts';
 import type { Session } from './session.ts';
 import { shareReplays } from './shared-reads.ts';
 import type { Subscription } from './subscription.ts';
+import { Turns } from './turns.ts';
 
 export type CatchUpReads = Pick<ConversationReads, 'replay'>;
 
@@ -16,6 +17,12 @@ export interface CatchUpOptions {
   limits: GatewayLimits;
   metrics: GatewayMetrics;
 }
+
+/** Pages read at a time, over all connections: one being read and one being asked for. */
+const PAGES_AT_ONCE = 2;
+
+/** How long after a live message reading on takes only half of the time. */
+const LIVE_MS = 100;
 
 /** Wait before a failed read is tried again. */
 const RETRY_MS = 500;
@@ -30,12 +37,36 @@ const PAGE_BYTES = 128 * 1024;
 export class CatchUp {
   readonly #options: CatchUpOptions;
   readonly #replay: CatchUpReads['replay'];
+  readonly #turns = new Turns(PAGES_AT_ONCE);
+  #liveAt = Number.NEGATIVE_INFINITY;
+  #workedMs = 0;
   readonly #done: (subscription: Subscription) => void;
 
   constructor(options: CatchUpOptions, onDone: (subscription: Subscription) => void) {
     this.#options = options;
-    this.#replay = shareReplays((...args) => options.reads.replay(...args), options.clock);
+    this.#replay = shareReplays((...args) => this.#inTurn(() => options.reads.replay(...args)), options.clock);
     this.#done = onDone;
+  }
+
+  /** Live messages go out now: who catches up leaves them their share of the machine. */
+  live(): void {
+    this.#liveAt = performance.now();
+  }
+
+  /** Some pages at a time; in the presence of live messages, as long a rest as the work took. */
+  #inTurn(read: () => Promise<ReplayPage>): Promise<ReplayPage> {
+    return this.#turns.run(async () => {
+      const started = performance.now();
+      const page = await read();
+      const now = performance.now();
+      this.#workedMs = now - this.#liveAt < LIVE_MS ? this.#workedMs + now - started : 0;
+      if (this.#workedMs >= this.#options.limits.catchUpShareMs) {
+        const restMs = Math.round(this.#workedMs);
+        this.#workedMs = 0;
+        await this.#options.clock.sleep(restMs);
+      }
+      return page;
+    });
   }
 
   /** Pauses the subscription, and any other page for its session, until the page is written. */

@@ -155,7 +155,8 @@ export async function startGateway(options: { limits?: Partial<GatewayLimits>; r
     clock,
     log: silentLog,
     metrics: noMetrics,
-    limits: { ...GATEWAY_LIMITS, ...options.limits },
+    // The clock stands still: nobody would wake who rests.
+    limits: { ...GATEWAY_LIMITS, catchUpShareMs: Number.POSITIVE_INFINITY, ...options.limits },
     rateLimits: options.rateLimits ?? false,
     singleSession: { enabled: options.singleSession ?? false },
   });

@@ -29,14 +29,15 @@ export class Hub {
   readonly #options: HubOptions;
   readonly #channels = new Map<string, Channel>();
   readonly #users = new Map<string, Set<Session>>();
+  readonly #catchUp: CatchUp;
   readonly flusher: Flusher;
   readonly large: LargeConversations;
   readonly #stopSweep: () => void;
 
   constructor(options: HubOptions) {
     this.#options = options;
-    const catchUp = new CatchUp(options, (subscription) => this.flusher.pageDone(subscription));
-    this.flusher = new Flusher({ ...options, catchUp, onEnded: (subscription) => this.unsubscribe(subscription) });
+    this.#catchUp = new CatchUp(options, (subscription) => this.flusher.pageDone(subscription));
+    this.flusher = new Flusher({ ...options, catchUp: this.#catchUp, onEnded: (subscription) => this.unsubscribe(subscription) });
     this.large = new LargeConversations({
       ...options,
       flusher: this.flusher,
@@ -110,6 +111,7 @@ export class Hub {
       if (channel === undefined || entry.rev === 0) continue;
       if (entry.op === 'message') channel.head = Math.max(channel.head, entry.message.seq);
       else if (entry.detail.op === 'participants_removed') endFor(channel, entry.detail.users, entry.rev);
+      this.#catchUp.live();
       channel.publish(entry.rev, new Frame(renderEntry(entry)), now);
       this.large.review(channel);
       if (channel.delivery !== 'push') this.#pullForAuthor(channel, entry);

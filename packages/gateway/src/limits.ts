@@ -26,6 +26,8 @@ export interface GatewayLimits {
   runMaxBytes: number;
   /** Log rows read at once for a connection that is behind the tail. */
   catchUpRows: number;
+  /** Beside live messages, reading on rests as long as it worked, in portions of this. */
+  catchUpShareMs: number;
   /** Work of one flush before other events get their turn: a large room must not stall the loop. */
   sliceMs: number;
   /** `conversation` notices of one conversation at most this often. */
@@ -46,6 +48,7 @@ export const GATEWAY_LIMITS: GatewayLimits = {
   strategy: STRATEGY,
   runMaxBytes: 64 * KiB,
   catchUpRows: 200,
+  catchUpShareMs: 5,
   sliceMs: 8,
   noticeMs: 250,
 };

@@ -276,3 +276,33 @@ test('a tail keeps more for many listeners', async () => {
   expect(clients[1]!.seqs(cid)).toEqual(range(1, 100));
   expect(reads).toBe(0);
 });
+
+test('beside live messages, reading on from the store rests as long as it worked; alone it does not', async () => {
+  const { connect, group, say, store, clock } = await startGateway({ limits: { catchUpShareMs: 1 } });
+  const [old, live] = [await group('ada', 'bo'), await group('ada', 'bo')];
+  for (const round of range(1, 10)) await say('ada', old, 100, `r${round}`);
+  await clock.advance(10_000);
+  const { replay } = store;
+  store.replay = async (...args) => {
+    const until = performance.now() + 2;
+    while (performance.now() < until);
+    return replay(...args);
+  };
+  // The last message was more than a moment ago.
+  await new Promise((resolve) => setTimeout(resolve, 150));
+  const alone = await connect('bo');
+  await alone.send({ t: 'join', cid: old, rev: 0 });
+  for (let i = 0; i < 10; i++) await settled();
+  expect(alone.seqs(old)).toEqual(range(1, 1_000));
+  // What was just read for one is not read again.
+  await clock.advance(1_000);
+  const reader = await connect('bo');
+  await reader.send({ t: 'join', cid: live });
+  const beside = await connect('bo');
+  await say('ada', live, 1);
+  await beside.send({ t: 'join', cid: old, rev: 0 });
+  for (let i = 0; i < 10; i++) await settled();
+  expect(beside.seqs(old).length).toBeLessThan(1_000);
+  for (let i = 0; i < 20; i++) await clock.advance(10);
+  expect(beside.seqs(old)).toEqual(range(1, 1_000));
+});

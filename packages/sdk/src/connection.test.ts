@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from 'vitest';
 import type { FakeSocket } from './testing/fake-connection.ts';
-import { online, opened, setup, until } from './testing/setup.ts';
+import { network, online, opened, reported, setup, texts, until } from './testing/setup.ts';
 import type { ConnectionState } from './types.ts';
 
 // Goal: the connection comes back by the protocol's rules. Method: a fake server that closes, stays silent or refuses.
@@ -15,7 +15,7 @@ test('auth is the first frame; the token is not in the URL', async () => {
   expect(client.userId).toBe('ann');
 });
 
-test('the delay doubles to 8 s, opening alone does not reset it, ready does', async () => {
+test('the delay doubles to 8 s; neither opening nor being ready for a moment resets it', async () => {
   const { server, client } = setup();
   vi.spyOn(Math, 'random').mockReturnValue(0.999);
   const delays: number[] = [];
@@ -30,11 +30,19 @@ test('the delay doubles to 8 s, opening alone does not reset it, ready does', as
   client.connect();
   await until(() => delays.length === 6);
   expect(delays.map((ms) => Math.round(ms / 100) * 100)).toEqual([500, 1000, 2000, 4000, 8000, 8000]);
+  // Ready, and closed at once.
+  server.intercept = (socket) => {
+    setTimeout(() => socket.end(1006), 100);
+    return false;
+  };
+  await until(() => delays.length === 9);
+  expect(Math.min(...delays.slice(6))).toBeGreaterThan(7_900);
   server.intercept = () => false;
   await online(client);
+  await vi.advanceTimersByTimeAsync(5_000);
   server.drop();
-  await until(() => delays.length === 7);
-  expect(delays[6]).toBeLessThanOrEqual(500);
+  await until(() => delays.length === 10);
+  expect(delays[9]).toBeLessThanOrEqual(500);
 });
 
 describe('the close code decides', () => {
@@ -116,6 +124,65 @@ test('connect() while waiting tries at once', async () => {
   await vi.advanceTimersByTimeAsync(0);
   expect(client.state).toBe('online');
 });
+
+test('another network while connecting: dialled anew, whatever the attempt before waits for', async () => {
+  const { changed } = network();
+  let asked = 0;
+  const { server, client } = setup({ getToken: () => (asked++ === 0 ? new Promise(() => {}) : Promise.resolve('token-ann')) });
+  client.connect();
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(client.state).toBe('connecting');
+  changed();
+  await vi.advanceTimersByTimeAsync(10);
+  expect([client.state, server.sockets.length]).toEqual(['online', 1]);
+});
+
+test('before ready, only the protocol’s own close codes are the server’s word', async () => {
+  const { server, client } = setup();
+  let code = 1009;
+  server.intercept = (socket) => {
+    socket.end(code);
+    return true;
+  };
+  client.connect();
+  await until(() => server.sockets.length === 4);
+  code = 4400;
+  await until(() => client.state === 'closed');
+});
+
+test('nothing is heard of a batch after the frame that ended it all', async () => {
+  const { server, client } = await opened();
+  const heard: string[] = [];
+  client.on('kick', () => client.close());
+  client.on('error', ({ code }) => heard.push(code));
+  server.onWire = (frame) => (frame.t === 'kick' ? [frame, { t: 'error', code: 'internal', msg: '' }] : [frame]);
+  server.tell({ t: 'kick', code: 'signed_out', msg: '' });
+  await vi.advanceTimersByTimeAsync(10);
+  expect([client.state, heard]).toEqual(['closed', []]);
+});
+
+test.each(['websocket', 'sse'] as const)(
+  'over %s, an error while a frame is handled is reported, and costs only that frame',
+  async (transport) => {
+    const errors = reported();
+    const { server, client } = setup({ transport });
+    server.sse = true;
+    server.open('c1');
+    client.connect();
+    const conversation = client.conversation('c1');
+    conversation.open();
+    await until(() => conversation.getSnapshot().loaded);
+    vi.spyOn(conversation as unknown as { onTyping(): void }, 'onTyping').mockImplementation(() => {
+      throw new Error('a mistake');
+    });
+    // In one batch, where there are batches.
+    server.onWire = (frame) => (frame.t === 'message' ? [{ t: 'typing', cid: 'c1', from: 'bob', on: true }, frame] : [frame]);
+    server.post('c1', 'bob', 'hello');
+    await until(() => texts(conversation).join() === 'hello');
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect([errors.map(String), server.sockets.length, client.state]).toEqual([['Error: a mistake'], 1, 'online']);
+  },
+);
 
 test('a token that expires is replaced on the same connection, and nothing is joined anew', async () => {
   let token = 'token-ann';

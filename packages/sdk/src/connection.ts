@@ -77,6 +77,7 @@ export class Connection {
 
   connect(): void {
     if (this.#state === 'connecting' || this.#state === 'online') return;
+    this.#choice.forgive();
     if (this.#state !== 'waiting') {
       this.#backoff.reset();
       this.#refused = undefined;

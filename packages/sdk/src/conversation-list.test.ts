@@ -135,6 +135,51 @@ test('what comes or moves while the pages are on their way stays', async () => {
   expect(items(client).length).toBe(61);
 });
 
+test('a reload ends with the page behind which nothing of what is here lies', async () => {
+  const { server, client } = setup();
+  for (const n of range(1, 180)) server.open(`c${n + 1_000}`);
+  client.connect();
+  await loaded(client);
+  await outcome(client.conversations.loadMore());
+  const before = server.requests.length;
+  server.drop();
+  await until(() => client.state === 'waiting');
+  await until(() => client.state === 'online');
+  await vi.advanceTimersByTimeAsync(2_000);
+  expect(server.requests.slice(before).filter((request) => request === 'GET /v1/conversations').length).toBe(2);
+});
+
+test('a joined conversation that moves to the top between two pages stays, at every moment', async () => {
+  const { server, client } = setup();
+  for (const n of range(1, 60)) {
+    server.open(`c${n}`);
+    server.post(`c${n}`, 'bob', '1');
+    // `c1` is the last of all, on the second page.
+    server.at(`c${n}`).messages[0]!.at = 1_000 + n;
+  }
+  client.connect();
+  const conversation = client.conversation('c1');
+  conversation.open();
+  await loaded(client);
+  await outcome(client.conversations.loadMore());
+  await until(() => conversation.getSnapshot().loaded);
+  server.drop();
+  await until(() => client.state === 'waiting');
+  const counts = new Set<number>();
+  client.conversations.subscribe(() => counts.add(items(client).length));
+  let pages = 0;
+  server.onRequest = (_, path) => {
+    if (path === '/v1/conversations' && ++pages === 2) {
+      server.post('c1', 'bob', '2');
+      server.at('c1').messages[1]!.at = 3_000;
+    }
+    return undefined;
+  };
+  await until(() => pages === 2);
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect([item(client, 'c1')?.head, counts]).toEqual([2, new Set([60])]);
+});
+
 test('newest activity first', async () => {
   const { server, client } = setup();
   server.open('c1');

@@ -253,3 +253,22 @@ test('many changes in one turn tell a listener once', async () => {
   await Promise.resolve();
   expect([told, seqs(conversation).length]).toEqual([1, 50]);
 });
+
+test('older messages can be asked for again after the conversation was left while a page was on its way', async () => {
+  const { server, conversation } = await opened({}, 120);
+  const known = conversation.getSnapshot().messages.length;
+  let lost = false;
+  server.onRequest = (_, path) => {
+    if (!path.endsWith('/messages') || lost) return undefined;
+    lost = true;
+    return new Promise(() => {});
+  };
+  void conversation.loadOlder();
+  await until(() => lost);
+  conversation.close();
+  await vi.advanceTimersByTimeAsync(2_000);
+  conversation.open();
+  await vi.advanceTimersByTimeAsync(100);
+  await outcome(conversation.loadOlder());
+  expect(conversation.getSnapshot().messages.length).toBeGreaterThan(known);
+});

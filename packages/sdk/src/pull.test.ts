@@ -1,4 +1,4 @@
-import { expect, test, vi } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { online, opened, outcome, seqs, texts, until } from './testing/setup.ts';
 
 // Goal: what a large conversation does not push is asked for, seldom enough and soon enough. Method: a fake server in each mode, fake timers.
@@ -9,6 +9,7 @@ const pulls = (server: Awaited<ReturnType<typeof opened>>['server']) => server.f
 function page() {
   const target = Object.assign(new EventTarget(), { visibilityState: 'visible' });
   vi.stubGlobal('document', target);
+  onTestFinished(() => void vi.unstubAllGlobals());
   return {
     show(visible: boolean) {
       target.visibilityState = visible ? 'visible' : 'hidden';
@@ -98,7 +99,6 @@ test.each(['notify', 'none'] as const)('%s: a hidden page asks for nothing, and 
   show(true);
   await vi.advanceTimersByTimeAsync(10);
   expect(pulls(server)).toBe(1);
-  vi.unstubAllGlobals();
 });
 
 test('a new connection begins with push, until it is told otherwise', async () => {
@@ -112,6 +112,24 @@ test('a new connection begins with push, until it is told otherwise', async () =
   const before = pulls(server);
   await vi.advanceTimersByTimeAsync(10_000);
   expect(pulls(server)).toBe(before);
+});
+
+test('an ack without a rev asks once, and what it was about is no news for ever', async () => {
+  const { server, conversation } = await opened({}, 1);
+  server.setMode('c1', 'notify', 1_000);
+  server.onWire = (frame) => {
+    if (frame.t !== 'ack') return [frame];
+    const { rev: _, ...ack } = frame;
+    return [ack];
+  };
+  await outcome(conversation.send({ body: { text: 'mine' } }));
+  await until(() => texts(conversation).join() === '1,mine');
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(pulls(server)).toBe(1);
+  // Nothing new, so nothing is asked for.
+  server.setMode('c1', 'notify', 1_000);
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(pulls(server)).toBe(1);
 });
 
 test('a pull that is refused for a moment is tried again', async () => {

@@ -2,9 +2,10 @@ import { gzipSync } from 'node:zlib';
 import { build } from 'vite';
 import { expect, test } from 'vitest';
 
-const MAX_BYTES = 15 * 1024;
+// 16 and not 15 KB: what it knows of networks in trouble (deaf ones, sign-in pages, servers that ask for patience) came to half a KB.
+const MAX_BYTES = 16 * 1024;
 
-test('the whole SDK is at most 15 KB, minified and gzipped', async () => {
+test('the whole SDK is at most 16 KB, minified and gzipped', async () => {
   const built = await build({
     configFile: false,
     logLevel: 'silent',

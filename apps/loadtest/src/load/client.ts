@@ -8,7 +8,7 @@ import { nowUs } from './clock.ts';
 import type { LoadContext } from './context.ts';
 import { Dawdle } from './dawdle.ts';
 import { intendedOf, isMeasured, makeMid } from './mid.ts';
-import type { ClientPlan } from './options.ts';
+import { type ClientPlan, dawdles } from './options.ts';
 import { Receiver } from './receiver.ts';
 import { FRAME, frameType } from './scanner.ts';
 import { LoadSocket } from './socket.ts';
@@ -21,6 +21,9 @@ const CONNECT_TIMEOUT_MS = 15_000;
 const UNKNOWN = new Set(['store_unavailable', 'internal']);
 /** What becomes of those who read slowly or not at all, by the protocol: no error. */
 const EXPECTED_OF_SLOW = new Set([1006, 4408, 4409]);
+
+/** Sent again at a time after a return; the next with each answer. Who does not read its answers must not send the same for ever. */
+const RESEND_WINDOW = 16;
 
 /** One simulated user with one connection at a time, in one conversation. It returns by itself, as every client must. */
 export class LoadClient {
@@ -44,6 +47,8 @@ export class LoadClient {
   #arrivedUs = 0;
   /** Sent, no answer yet: mid to frame. */
   readonly #open = new Map<string, string>();
+  /** Of these, what still waits to be sent again after a return; later ones wait behind it. */
+  #unsure: { mid: string; again: boolean }[] = [];
   #pings = 0;
   #acked = 0;
   readonly #body: string;
@@ -90,24 +95,37 @@ export class LoadClient {
     this.#context.record('connect', intendedUs, nowUs());
     this.#absent = false;
     if (plan.role === 'noRead' && !this.#context.draining) this.#socket?.pause();
-    for (const [mid, frame] of this.#open) {
-      this.#context.counts.resent++;
-      this.#invoke(mid);
-      this.#socket?.send(frame);
-    }
+    this.#unsure = Array.from(this.#open.keys(), (mid) => ({ mid, again: true }));
+    for (let i = 0; i < RESEND_WINDOW; i++) this.#resendNext();
+  }
+
+  /** The oldest of what has no answer. */
+  #resendNext(): void {
+    const next = this.#unsure.shift();
+    const frame = next === undefined ? undefined : this.#open.get(next.mid);
+    if (next === undefined || frame === undefined) return;
+    if (next.again) this.#context.counts.resent++;
+    this.#invoke(next.mid);
+    this.#socket?.send(frame);
   }
 
   /** Whether its latency says something of the server. In a storm only those do that stayed: the others' thread is busy returning. */
   send(n: number, intendedUs: number): boolean {
-    const { run, counts, options, storm } = this.#context;
+    const { run, counts, options } = this.#context;
     if (options.mode === 'ping') return this.#ping(intendedUs);
     const { role, steady } = this.plan;
-    const measured = !this.#absent && role !== 'slow' && role !== 'noRead' && (steady || !storm);
+    const storm = this.#context.storm || this.#context.inStorm(intendedUs);
+    const measured = !this.#absent && !dawdles(role) && (steady || !storm);
     const mid = makeMid(run, this.plan.index, n, intendedUs, measured);
     const frame = `{"t":"send","cid":${JSON.stringify(this.plan.cid)},"mid":"${mid}","kind":"text","body":${this.#body}}`;
     counts.sent++;
     this.#open.set(mid, frame);
     if (!this.#joined) return measured;
+    if (this.#unsure.length > 0) {
+      // Behind what is sent again, as the order of a sender wants it.
+      this.#unsure.push({ mid, again: false });
+      return measured;
+    }
     this.#invoke(mid);
     this.#socket!.send(frame);
     return measured;
@@ -236,6 +254,7 @@ export class LoadClient {
       if (stage === 'saved' && intendedUs >= measureFromUs) window.saved.record(this.#arrivedUs - intendedUs);
     }
     if (stage !== 'saved' || !this.#open.delete(mid)) return;
+    this.#resendNext();
     counts.saved++;
     if ((heads.get(this.plan.cid) ?? 0) < seq) heads.set(this.plan.cid, seq);
     this.#tell({ ev: 'ok', op: 'send', mid, seq, ...(dup ? { dup } : {}) });
@@ -246,6 +265,7 @@ export class LoadClient {
     this.#context.error(code);
     if (ref?.t === 'join') this.#waiting?.reject(new Error(`joining was answered ${code}`));
     if (ref?.mid === undefined || !this.#open.delete(ref.mid)) return;
+    this.#resendNext();
     this.#tell({ ev: UNKNOWN.has(code) ? 'info' : 'fail', op: 'send', mid: ref.mid, code });
     this.onAnswer();
   }
@@ -255,7 +275,7 @@ export class LoadClient {
     const { role } = this.plan;
     const joined = this.#joined;
     if (joined) this.#context.kicked(code, role);
-    const expected = (role === 'slow' || role === 'noRead') && EXPECTED_OF_SLOW.has(code);
+    const expected = dawdles(role) && EXPECTED_OF_SLOW.has(code);
     // Who was not in yet counts its failure itself.
     if (joined ? !expected : code !== 1006) this.#context.error(`closed ${code}`);
     this.#waiting?.reject(new Error(`closed ${code}`));

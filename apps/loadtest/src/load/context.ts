@@ -22,8 +22,9 @@ export class LoadContext {
   readonly heads = new Map<string, number>();
   /** Nothing intended before is measured. */
   measureFromUs = 0;
-  /** Mode resume: between the cut and the last one's return. */
-  storm = false;
+  /** Mode resume: from the cut until the last one was back. */
+  #stormFromUs = Number.POSITIVE_INFINITY;
+  #stormToUs = Number.POSITIVE_INFINITY;
   /** Sending is over: nobody dawdles, everyone reads. */
   draining = false;
 
@@ -36,6 +37,25 @@ export class LoadContext {
 
   record(name: Latency, intendedUs: number, atUs: number): void {
     if (intendedUs >= this.measureFromUs) this.histograms[name].record(atUs - intendedUs);
+  }
+
+  /** It goes on now. */
+  get storm(): boolean {
+    return this.#stormFromUs !== Number.POSITIVE_INFINITY && this.#stormToUs === Number.POSITIVE_INFINITY;
+  }
+
+  stormBegins(atUs: number): void {
+    this.#stormFromUs = atUs;
+  }
+
+  /** The first end counts. */
+  stormEnds(atUs: number): void {
+    this.#stormToUs = Math.min(this.#stormToUs, atUs);
+  }
+
+  /** By when it was to be sent: what comes late because of the storm is of the storm, whenever it comes. */
+  inStorm(intendedUs: number): boolean {
+    return intendedUs >= this.#stormFromUs && intendedUs <= this.#stormToUs;
   }
 
   error(code: string): void {

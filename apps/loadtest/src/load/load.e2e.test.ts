@@ -126,6 +126,18 @@ test('a server that goes away and comes back: everyone returns by itself', { tim
   expect(result.counts.reconnects).toBeGreaterThanOrEqual(10);
 });
 
+test('a run ends though the server is gone for good and its clients flap', async () => {
+  const server = await launchServer();
+  const underWay = Promise.withResolvers<void>();
+  const options = { ...base, flapPct: 100, durationMs: 3_000, drainTimeoutMs: 500, urls: [server.url] };
+  const run = runLoad(options, { onSecond: () => underWay.resolve() });
+  await Promise.race([underWay.promise, run]);
+  await server.kill();
+  const result = await run;
+  expect(result.errors['not connected']).toBeGreaterThan(0);
+  expect(result.counts.saved).toBeLessThan(result.counts.sent);
+});
+
 test('the self-test takes what its sink gives', async () => {
   const result = await selfTest({ ...base, clients: 20, urls: [] }, { stepsMax: 1 });
   expect(result).toMatchObject({ receivers: 20, workers: 2 });

@@ -16,7 +16,7 @@ import { intendedMs } from './schedule.ts';
 import { findMax } from './search.ts';
 import { conclude, type SelfTestStep } from './self-test.ts';
 import { createCounts, createHistograms, histogramData, mergeHistograms, percentilesOf } from './stats.ts';
-import { printResult } from './text.ts';
+import { printResult, searchTable } from './text.ts';
 import { failuresOf } from './thresholds.ts';
 import { SeqTracker } from './tracker.ts';
 
@@ -162,6 +162,7 @@ function resultOf(change: Partial<WorkerResult> = {}, options: Partial<LoadOptio
   for (let i = 0; i < 10; i++) for (const name of ['e2e', 'saved', 'resume'] as const) histograms[name].record(e2eMs * 1_000);
   const worker: WorkerResult = {
     ...{ counts: createCounts(), histograms: histogramData(histograms), expected: 10, delivered: 10 },
+    ...{ rates: { saved: 5, received: 50 }, drained: { saved: 1, received: 7 } },
     ...{ errors: new Map(), kicks: new Map(), cpuPct: 1, drainMs: 5, behind: 0, ...change },
   };
   const second = {
@@ -190,7 +191,8 @@ describe('a run fails', () => {
     [{ counts: { ...createCounts(), gaps: 2, reorders: 1 } }, {}, ['2 gaps', '1 reorders']],
     [{ errors: new Map([['closed 1006', 3]]) }, {}, ['3 errors, at most 0 allowed']],
     [{ errors: new Map([['closed 1006', 3]]) }, { failErrors: 3 }, []],
-    [{ delivered: 9, behind: 1, drainMs: 60_000 }, {}, ['90.000 % delivered, 100 required; 1 clients behind after 60.0 s']],
+    [{ delivered: 9, behind: 1, drainMs: 60_000 }, {}, ['90.000 % delivered, 100 required', '1 clients behind after 60.0 s']],
+    [{ delivered: 9, behind: 1, drainMs: 60_000 }, { failDeliveredPct: 90 }, ['1 clients behind after 60.0 s']],
     [{ delivered: 9 }, { failDeliveredPct: 90 }, []],
     [
       {},
@@ -268,6 +270,15 @@ describe('the event loop of the server', () => {
     expect(text).toContain('after 1.23 s, event loop p99 14, max 40 ms');
     expect(text).toContain('RSS up to 50 MiB, event loop p99 14, max 40 ms');
   });
+});
+
+test('rates are of the time of sending; what came in the drain has a name of its own', () => {
+  const result = resultOf({ counts: { ...createCounts(), saved: 1_000, received: 9_000 } });
+  expect(result).toMatchObject({ rates: { saved: 5, received: 50 }, drain: { saved: 1, received: 7 } });
+  expect(summariseRepeats([result]).median).toMatchObject({ 'saved/s': 5, 'received/s': 50 });
+  const search = { steps: [{ ratePerSec: 10, held: true, outcome: { result, failures: [] } }], open: true };
+  expect(searchTable(search)[1]![1]).toBe('50');
+  expect(printResult(result, [])).toContain('1 saved and 7 received only then');
 });
 
 test('repeats give median and worst of each figure', () => {

@@ -1,5 +1,5 @@
 import type { ClientPlan, LoadOptions } from './options.ts';
-import type { Counts, HistogramData } from './stats.ts';
+import type { Arrived, Counts, HistogramData } from './stats.ts';
 import type { WindowData } from './window.ts';
 
 export interface WorkerInput {
@@ -26,7 +26,11 @@ export type FromWorker =
 export interface WorkerResult {
   readonly counts: Counts;
   readonly histograms: HistogramData;
-  /** What all together should have received, and did. */
+  /** While it sent, the warm-up left out; per second. */
+  readonly rates: Arrived;
+  /** Of `counts`: what came after the end of sending. */
+  readonly drained: Arrived;
+  /** What all together should have received, who never got in included, and did. */
   readonly expected: number;
   readonly delivered: number;
   readonly errors: ReadonlyMap<string, number>;

@@ -61,6 +61,11 @@ export const DEFAULTS = {
 /** What a client does wrong, or `fast`: nothing. */
 export type Role = 'fast' | 'slow' | 'noRead' | 'flaps';
 
+/** It does not read as it should: what it sees says nothing of the server. */
+export function dawdles(role: Role): boolean {
+  return role === 'slow' || role === 'noRead';
+}
+
 /** Client of a worker. */
 export interface ClientPlan {
   readonly index: number;

@@ -18,7 +18,7 @@ const ACK_TICKS = 10;
 const ACK_TICK_MS = 100;
 const POLL_MS = 5;
 
-/** Connects everyone, at the rate asked for or some at a time. Who is refused five times does not take part. */
+/** Connects everyone, at the rate asked for or some at a time. Who is refused five times does not take part, but is missed. */
 export async function connectAll(clients: readonly LoadClient[], context: LoadContext, onConnected: () => void): Promise<void> {
   const { connectRate } = context.options;
   const startUs = nowUs();
@@ -27,23 +27,25 @@ export async function connectAll(clients: readonly LoadClient[], context: LoadCo
     for (let client = clients[next++]; client !== undefined; client = clients[next++]) {
       const dueUs = connectRate === 0 ? undefined : startUs + Math.round((client.plan.index / connectRate) * 1e6);
       if (dueUs !== undefined) await until(dueUs);
-      await enter(client, context, dueUs, FIRST_TRIES);
-      onConnected();
+      if (await enter(client, context, dueUs ?? nowUs(), FIRST_TRIES)) onConnected();
     }
   };
   await Promise.all(Array.from({ length: CONNECTS_AT_ONCE }, one));
 }
 
-async function enter(client: LoadClient, context: LoadContext, intendedUs: number | undefined, tries: number): Promise<void> {
+/** Whether it got in. Its latency counts from the first try: the failed ones are part of it. */
+async function enter(client: LoadClient, context: LoadContext, firstUs: number, tries: number): Promise<boolean> {
   for (let attempt = 0; attempt < tries && !client.over; attempt++) {
     if (attempt > 0) await sleep(backoffMs(attempt));
     try {
-      return await client.connect(intendedUs);
+      await client.connect(firstUs);
+      return true;
     } catch {
       context.error('not connected');
     }
   }
   client.giveUp();
+  return false;
 }
 
 /** Does what is due, when it is due, until the duration is over. */
@@ -71,16 +73,16 @@ export class Pace {
     if (mode === 'connect') return this.#connects();
     const stopAcks = acks ? this.#acknowledge() : () => {};
     if (mode === 'resume') this.#storm = this.#outage();
-    const flapping = this.#flaps();
+    // Not waited for: a client that is away returns as any other, and when the server is gone it never does.
+    void this.#flaps();
     await (closedLoop ? this.#closedLoop() : this.#openLoop());
-    await flapping;
     stopAcks();
   }
 
   /** Mode resume: until everyone is back, or the time of the drain is over. */
   async stormOver(untilUs: number): Promise<void> {
     if (this.#storm !== undefined) await Promise.race([this.#storm, until(untilUs)]);
-    this.#context.storm = false;
+    this.#context.stormEnds(nowUs());
   }
 
   /** All senders have one interval, so their turns come round in one order. */
@@ -117,7 +119,7 @@ export class Pace {
   /** Connections by the clock, spread over the duration. */
   async #connects(): Promise<void> {
     const { durationMs, clients } = this.#context.options;
-    const pending: Promise<void>[] = [];
+    const pending: Promise<boolean>[] = [];
     for (const client of this.#clients) {
       const dueUs = this.#startUs + Math.round((client.plan.index / clients) * durationMs * 1_000);
       await until(dueUs);
@@ -134,6 +136,8 @@ export class Pace {
         const firstUs = this.#startUs + (FLAP_EVERY_MS * 1_000 * (at + 1)) / (flapping.length + 1);
         for (let atUs = firstUs; atUs + AWAY_MS * 1_000 < this.#endUs; atUs += FLAP_EVERY_MS * 1_000) {
           await until(atUs);
+          // The last return may have taken long.
+          if (nowUs() + AWAY_MS * 1_000 >= this.#endUs) return;
           if (!client.drop()) continue;
           await sleep(AWAY_MS);
           await client.return({ atOnce: true });
@@ -146,8 +150,8 @@ export class Pace {
   async #outage(): Promise<void> {
     const { resumeAtOnce } = this.#context.options;
     await until((this.#startUs + this.#endUs) / 2);
-    this.#context.storm = true;
     const cutUs = nowUs();
+    this.#context.stormBegins(cutUs);
     this.cutUs = cutUs;
     const cut = this.#clients.filter((client) => !client.plan.steady && client.drop());
     await Promise.all(cut.map((client) => client.return({ atOnce: resumeAtOnce })));
@@ -155,7 +159,7 @@ export class Pace {
     this.stormMs = cut.length === 0 ? 0 : (nowUs() - cutUs) / 1_000;
     Atomics.add(this.#all.returned, 0, 1);
     while (Atomics.load(this.#all.returned, 0) < this.#all.threads) await sleep(POLL_MS);
-    this.#context.storm = false;
+    this.#context.stormEnds(nowUs());
   }
 
   #acknowledge(): () => void {
@@ -168,7 +172,7 @@ export class Pace {
   }
 }
 
-async function until(atUs: number): Promise<void> {
+export async function until(atUs: number): Promise<void> {
   const ms = (atUs - nowUs()) / 1_000;
   if (ms > 0) await sleep(Math.ceil(ms));
 }

@@ -78,12 +78,12 @@ export class Receiver {
   }
 
   #measure(intendedUs: number, now: number): void {
-    const { histograms, window, measureFromUs, storm } = this.#context;
+    const { histograms, window, measureFromUs } = this.#context;
     if (intendedUs < measureFromUs || this.#plan.role === 'noRead') return;
     if (this.#plan.role === 'slow') return histograms.e2eSlow.record(now - intendedUs);
     histograms.e2e.record(now - intendedUs);
     window.e2e.record(now - intendedUs);
-    if (storm && this.#plan.steady) histograms.e2eStorm.record(now - intendedUs);
+    if (this.#plan.steady && this.#context.inStorm(intendedUs)) histograms.e2eStorm.record(now - intendedUs);
   }
 
   #catchUp(now: number): void {

@@ -7,11 +7,9 @@ interface Column {
   readonly worst: 'most' | 'least';
 }
 
-const seconds = ({ options }: LoadResult) => options.durationMs / 1_000;
-
 export const COLUMNS: readonly Column[] = [
-  { head: 'saved/s', read: (result) => result.counts.saved / seconds(result), worst: 'least' },
-  { head: 'received/s', read: (result) => result.counts.received / seconds(result), worst: 'least' },
+  { head: 'saved/s', read: ({ rates }) => rates.saved, worst: 'least' },
+  { head: 'received/s', read: ({ rates }) => rates.received, worst: 'least' },
   { head: 'delivered %', read: ({ deliveredPct }) => deliveredPct, worst: 'least' },
   { head: 'errors', read: ({ errors }) => Object.values(errors).reduce((sum, each) => sum + each, 0), worst: 'most' },
   { head: 'e2e p50', read: ({ latency }) => latency.e2e?.p50, worst: 'most' },

@@ -4,6 +4,7 @@ import type { WorkerResult } from './messages.ts';
 import type { LoadOptions } from './options.ts';
 import type { ServerSample } from './server-probe.ts';
 import {
+  type Arrived,
   type Counts,
   createCounts,
   createHistograms,
@@ -45,7 +46,11 @@ export interface Loops {
 export interface LoadResult {
   readonly at: string;
   readonly options: Omit<LoadOptions, 'jwtSecret'>;
+  /** Of all of the run, warm-up and drain included. */
   readonly counts: Counts;
+  /** A second, while messages were sent, without the warm-up: what came in the drain is not in it. */
+  readonly rates: Arrived;
+  /** Who never got in included. */
   readonly expected: number;
   readonly delivered: number;
   /** 0 to 100; of what every client should have received, those that were slow included. */
@@ -57,8 +62,8 @@ export interface LoadResult {
   readonly errors: Readonly<Record<string, number>>;
   /** Connections that the server ended: by close code, then by what the client did wrong. */
   readonly kicks: Readonly<Record<string, number>>;
-  /** From the end of sending until everyone had everything; `behind` clients never had. */
-  readonly drain: { readonly ms: number; readonly behind: number };
+  /** From the end of sending until everyone had everything; `behind` clients never had. What of `counts` came only then. */
+  readonly drain: Arrived & { readonly ms: number; readonly behind: number };
   /** Mode resume: from the cut until the last one had everything; absent when one never had. */
   readonly stormMs?: number;
   /** The event loop of the server in that time. */
@@ -93,6 +98,10 @@ export function summarise(
     delivered += worker.delivered;
     behind += worker.behind;
   }
+  const sum = (name: 'rates' | 'drained'): Arrived => ({
+    saved: workers.reduce((total, worker) => total + worker[name].saved, 0),
+    received: workers.reduce((total, worker) => total + worker[name].received, 0),
+  });
   const latency: Partial<Record<Latency, Percentiles>> = {};
   for (const name of LATENCIES) {
     const percentiles = percentilesOf(histograms[name]);
@@ -106,6 +115,7 @@ export function summarise(
     at: new Date().toISOString(),
     options: shown,
     counts,
+    rates: sum('rates'),
     expected,
     delivered,
     deliveredPct: expected === 0 ? 100 : (delivered / expected) * 100,
@@ -113,7 +123,7 @@ export function summarise(
     bars: barsOf(histograms),
     errors: errors!,
     kicks: kicks!,
-    drain: { ms: Math.max(...workers.map(({ drainMs }) => drainMs)), behind },
+    drain: { ms: Math.max(...workers.map(({ drainMs }) => drainMs)), behind, ...sum('drained') },
     ...(storms.every((ms) => ms !== undefined) ? { stormMs: Math.max(...storms) } : {}),
     ...(loop.storm === undefined ? {} : { storm: loop.storm }),
     generatorCpuPct,

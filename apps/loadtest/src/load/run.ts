@@ -12,6 +12,7 @@ import type { ClientPlan, LoadOptions } from './options.ts';
 import { makePlans } from './plan.ts';
 import { type LoadResult, type Loops, type Second, summarise } from './result.ts';
 import { ServerProbe } from './server-probe.ts';
+import { threadsFor } from './threads.ts';
 
 /** Workers are told the start this long ahead. */
 const HEAD_START_US = 100_000;
@@ -75,7 +76,7 @@ function loopsOf(probe: ServerProbe, { warmUpMs, durationMs }: LoadOptions, star
 
 export function startWorkers(options: LoadOptions, run: string, plans: readonly ClientPlan[]): Generator[] {
   const count = Math.min(options.workers, options.clients);
-  const apart = plans.some(isMeasured) && !plans.every(isMeasured);
+  const threadOf = threadsFor(plans, count);
   const returned = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
   return Array.from({ length: count }, (_, n) => {
     const input = {
@@ -84,21 +85,10 @@ export function startWorkers(options: LoadOptions, run: string, plans: readonly 
       returned,
       threads: count,
       name: `${run}-${n}`,
-      plans: plans.filter((plan) => threadOf(plan, count, apart) === n),
+      plans: plans.filter((plan) => threadOf(plan) === n),
     };
     return new Generator(input satisfies WorkerInput);
   });
-}
-
-/** Who stays while others return, or reads while others do not, is what the run is about. */
-function isMeasured({ steady, role }: ClientPlan): boolean {
-  return steady || role === 'fast';
-}
-
-/** They have all threads but the last to themselves: the work of the others must not delay what is measured. */
-function threadOf(plan: ClientPlan, count: number, apart: boolean): number {
-  if (!apart || count === 1) return plan.index % count;
-  return isMeasured(plan) ? plan.index % (count - 1) : count - 1;
 }
 
 export async function connected(
@@ -114,7 +104,7 @@ export async function connected(
   } finally {
     clearInterval(timer);
   }
-  if (mode !== 'connect') onPhase(`connected ${clients} in ${((nowUs() - startedUs) / 1e6).toFixed(1)} s`);
+  if (mode !== 'connect') onPhase(`connected ${total()} of ${clients} in ${((nowUs() - startedUs) / 1e6).toFixed(1)} s`);
 }
 
 /** Adds the server's log to the histories, and checks them. */

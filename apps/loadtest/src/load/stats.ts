@@ -58,6 +58,12 @@ export interface Counts {
   reads: number;
 }
 
+/** Messages, or so many a second. */
+export interface Arrived {
+  readonly saved: number;
+  readonly received: number;
+}
+
 export function createCounts(): Counts {
   return {
     ...{ sent: 0, saved: 0, received: 0, resent: 0, duplicates: 0, gaps: 0, reorders: 0 },

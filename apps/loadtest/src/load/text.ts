@@ -10,11 +10,12 @@ const NAMES: Partial<Record<Latency, string>> = { e2eSlow: 'e2e slow', e2eStorm:
 
 /** The result for people. */
 export function printResult(result: LoadResult, failures: readonly string[]): string {
-  const { options, counts, latency, errors, kicks, drain, server } = result;
+  const { options, counts, rates, latency, errors, kicks, drain, server } = result;
   const lines = [
     `${options.mode}: ${options.clients} clients, ${options.durationMs / 1_000} s, ${options.closedLoop ? 'closed' : 'open'} loop, one send per ` +
       `${options.msgIntervalMs} ms each, ${options.sendModel}`,
     `sent ${counts.sent}  saved ${counts.saved}  received ${counts.received}  delivered ${result.deliveredPct.toFixed(3)} %`,
+    `a second, while sending: saved ${rates.saved.toFixed(0)}  received ${rates.received.toFixed(0)}`,
     `gaps ${counts.gaps}  duplicates ${counts.duplicates}  reorders ${counts.reorders}  reconnects ${counts.reconnects}  resent ${counts.resent}`,
     `${'ms'.padEnd(10)}${['p50', 'p90', 'p95', 'p99', 'p99.9', 'max', 'count'].map((name) => name.padStart(9)).join('')}`,
   ];
@@ -31,7 +32,8 @@ export function printResult(result: LoadResult, failures: readonly string[]): st
     lines.push(`storm      ${back}${loopText(storm)}`);
   }
   lines.push(
-    `drain      ${(drain.ms / 1_000).toFixed(2)} s until everyone had everything${drain.behind === 0 ? '' : `; ${drain.behind} never had`}`,
+    `drain      ${(drain.ms / 1_000).toFixed(2)} s until everyone had everything${drain.behind === 0 ? '' : `; ${drain.behind} never had`}; ` +
+      `${drain.saved} saved and ${drain.received} received only then`,
   );
   lines.push(`generator  CPU ${result.generatorCpuPct.toFixed(0)} % of a core, lag p99 ${(latency.lag?.p99 ?? 0).toFixed(2)} ms`);
   if (result.generatorCpuPct > GENERATOR_CPU_MAX_PCT)
@@ -80,7 +82,7 @@ export function searchTable({ steps }: SearchResult<Outcome>): string[][] {
     ['messages/s', 'received/s', 'e2e p50', 'e2e p99', 'delivered %', 'server CPU %', 'generator CPU %', ''],
     ...steps.map(({ ratePerSec, held, outcome: { result } }) => [
       ratePerSec.toFixed(0),
-      (result.counts.received / (result.options.durationMs / 1_000)).toFixed(0),
+      result.rates.received.toFixed(0),
       (result.latency.e2e?.p50 ?? 0).toFixed(1),
       (result.latency.e2e?.p99 ?? 0).toFixed(1),
       result.deliveredPct.toFixed(2),

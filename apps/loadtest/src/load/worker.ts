@@ -6,8 +6,9 @@ import { nowUs } from './clock.ts';
 import { LoadContext } from './context.ts';
 import { HistoryWriter } from './history-writer.ts';
 import type { FromWorker, ToWorker, WorkerInput, WorkerResult } from './messages.ts';
-import { connectAll, Pace } from './pace.ts';
-import { histogramData } from './stats.ts';
+import { connectAll, Pace, until } from './pace.ts';
+import { type Arrived, histogramData } from './stats.ts';
+import { tallyOf } from './tally.ts';
 
 // One thread of the generator: connects its clients, sends by the clock, drains, and gives what it counted.
 
@@ -42,6 +43,7 @@ if (options.mode !== 'connect') {
   const telling = setInterval(() => tell({ t: 'connected', count: connected }), TELL_MS);
   await connectAll(clients, context, () => connected++);
   clearInterval(telling);
+  tell({ t: 'connected', count: connected });
 }
 tell({ t: 'ready' });
 const { startUs } = await next('start');
@@ -49,11 +51,14 @@ context.measureFromUs = startUs + options.warmUpMs * 1_000;
 const report = () => tell({ t: 'progress', counts: context.counts, window: context.window.take(), cpuUs: usedUs(), atUs: nowUs() });
 const progress = setInterval(report, TELL_MS);
 const cpu = usedUs();
+const warm = until(context.measureFromUs).then(arrived);
 const pace = new Pace(clients, context, startUs, { returned, threads });
 await pace.run();
 const cpuPct = (usedUs() - cpu) / 10 / options.durationMs;
 
-const stoppedUs = nowUs();
+const stopped = arrived();
+const stoppedUs = stopped.atUs;
+const rates = ratesBetween(await warm, stopped);
 const deadlineUs = stoppedUs + options.drainTimeoutMs * 1_000;
 if (options.mode !== 'connect') context.draining = true;
 if (context.draining) for (const client of clients) client.hurry();
@@ -68,7 +73,7 @@ clearInterval(progress);
 report();
 for (const client of clients) client.finish();
 history?.close();
-tell({ t: 'result', ...tally() });
+tell({ t: 'result', ...result() });
 parentPort!.close();
 
 /** Until it is true of every client, or the time of the drain is over. */
@@ -81,20 +86,29 @@ async function all(done: (client: LoadClient) => boolean): Promise<void> {
   }
 }
 
-function tally(): WorkerResult {
+function arrived(): Arrived & { readonly atUs: number } {
+  const { saved, received } = context.counts;
+  return { saved, received, atUs: nowUs() };
+}
+
+function ratesBetween(from: ReturnType<typeof arrived>, to: ReturnType<typeof arrived>): Arrived {
+  const seconds = Math.max(1, to.atUs - from.atUs) / 1e6;
+  return { saved: (to.saved - from.saved) / seconds, received: (to.received - from.received) / seconds };
+}
+
+function result(): WorkerResult {
   const { counts, histograms, errors, kicks } = context;
-  let [expected, delivered, behind] = [0, 0, 0];
-  for (const client of clients) {
-    const { tracker, from } = client.receiver;
-    if (tracker === undefined) continue;
-    expected += Math.max(0, headOf(client) - from);
-    delivered += tracker.received;
-    if (!client.receiver.has(headOf(client))) behind++;
-    counts.duplicates += tracker.duplicates;
-    counts.gaps += tracker.gaps;
-    counts.reorders += tracker.reorders;
+  const { expected, delivered, behind } = tallyOf(clients.map((client) => ({ head: headOf(client), receiver: client.receiver })));
+  for (const { receiver } of clients) {
+    counts.duplicates += receiver.tracker?.duplicates ?? 0;
+    counts.gaps += receiver.tracker?.gaps ?? 0;
+    counts.reorders += receiver.tracker?.reorders ?? 0;
   }
+  const drained = { saved: counts.saved - stopped.saved, received: counts.received - stopped.received };
   const { stormMs, cutUs } = pace;
   const storm = { ...(stormMs === undefined ? {} : { stormMs }), ...(cutUs === undefined ? {} : { cutUs }) };
-  return { counts, histograms: histogramData(histograms), expected, delivered, errors, kicks, cpuPct, drainMs, behind, ...storm };
+  return {
+    ...{ counts, histograms: histogramData(histograms), rates, drained, expected, delivered },
+    ...{ errors, kicks, cpuPct, drainMs, behind, ...storm },
+  };
 }

@@ -38,7 +38,7 @@ export function withLoadFlags(command: Command): Command {
     .option('--history <dir>', 'record and check what every client saw')
     .option('--json <file>', 'keep the result')
     .option('--html <file>', 'keep it as a page with pictures')
-    .optionsGroup('Exit status 1 on any gap, duplicate or reorder, and:')
+    .optionsGroup('Exit status 1 on any gap, duplicate or reorder, on a client that never has the last message, and:')
     .option('--fail-p99-ms <ms>', 'above this end-to-end p99 (of ping or connect in those modes)', amount)
     .option('--fail-saved-p99-ms <ms>', 'above this p99 until saved', amount)
     .option('--fail-resume-p99-ms <ms>', 'above this p99 until caught up', amount)

@@ -18,7 +18,7 @@ export function ConfirmButton({ label, question, describedLabel, testId, disable
       type="button"
       className={asking ? 'danger asking' : 'danger'}
       data-testid={testId}
-      aria-label={asking ? question : (describedLabel ?? label)}
+      aria-label={asking ? [question, describedLabel].filter(Boolean).join(' ') : (describedLabel ?? label)}
       disabled={disabled}
       onBlur={() => setAsking(false)}
       onClick={() => {

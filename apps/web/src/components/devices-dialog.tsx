@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'react';
+import { useCallback, useEffect, useRef, useState } from 'react';
 import { useAction } from '../hooks/use-action.ts';
 import { useSession } from '../hooks/use-client.ts';
 import { useI18n } from '../hooks/use-i18n.ts';
@@ -16,27 +16,39 @@ export function DevicesDialog({ onClose }: { readonly onClose: () => void }) {
   const { run, busy, error } = useAction();
   const [devices, setDevices] = useState<readonly Device[]>();
 
+  const list = useRef<HTMLUListElement>(null);
+  const load = useCallback(async () => setDevices(await http.sessions()), [http]);
+
   useEffect(() => {
-    void run(async () => setDevices(await http.sessions()));
-  }, [http, run]);
+    void run(load);
+  }, [load, run]);
 
   /** Ends something, then shows what is left. */
-  const end = (task: () => Promise<void>) =>
-    void run(async () => {
+  const end = async (task: () => Promise<void>) => {
+    await run(async () => {
       await task();
-      setDevices(await http.sessions());
+      await load();
     });
+    // The button that was pressed is gone, and the focus with it.
+    list.current?.focus();
+  };
 
   return (
     <Dialog title={t.devices} onClose={onClose}>
       <p className="hint devices-hint">{t.devicesHint}</p>
       {devices === undefined && error === undefined && <p className="hint">{t.loading}</p>}
       <DeviceList
+        ref={list}
         devices={devices ?? []}
         busy={busy}
-        onSignOut={({ sid, current }) => (current ? void signOut() : end(() => http.signOutSession(sid).catch(unlessGone)))}
+        onSignOut={({ sid, current }) => void (current ? signOut() : end(() => http.signOutSession(sid).catch(unlessGone)))}
       />
       <FormError text={error} />
+      {devices === undefined && error !== undefined && (
+        <button type="button" className="link-button" data-testid="devices-retry" onClick={() => void run(load)}>
+          {t.retry}
+        </button>
+      )}
       {devices?.some(({ current }) => !current) && (
         <div className="dialog-actions devices-actions">
           <ConfirmButton
@@ -44,7 +56,7 @@ export function DevicesDialog({ onClose }: { readonly onClose: () => void }) {
             label={t.signOutOthers}
             question={t.reallySignOutOthers}
             disabled={busy}
-            onConfirm={() => end(() => http.signOutOthers())}
+            onConfirm={() => void end(() => http.signOutOthers())}
           />
         </div>
       )}

@@ -6,10 +6,14 @@ import { useObservable } from '../hooks/use-observable.ts';
 export function TransportNote() {
   const { t } = useI18n();
   const { transport } = useObservable(useSession().client.connection);
-  if (transport !== 'sse') return null;
   return (
-    <p className="transport-note" data-testid="transport-note" title={t.compatibleHint}>
-      {t.compatible}
-    </p>
+    <div role="status">
+      {transport === 'sse' && (
+        <details className="transport-note" data-testid="transport-note">
+          <summary>{t.compatible}</summary>
+          <p>{t.compatibleHint}</p>
+        </details>
+      )}
+    </div>
   );
 }

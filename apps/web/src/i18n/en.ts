@@ -48,7 +48,7 @@ export const en = {
   thisDevice: 'This device',
   unknownDevice: 'Unknown device',
   deviceOn: (browser: string, system: string) => `${browser} on ${system}`,
-  lastActive: (when: string) => `Last active ${when}`,
+  signedInAgain: (when: string) => `Signed in again ${when}`,
   signedInAt: (when: string) => `Signed in ${when}`,
   signOutOf: (device: string) => `Sign out ${device}`,
   reallySignOut: 'Really sign out?',
@@ -125,7 +125,7 @@ export const en = {
   bannerClosed: 'Disconnected.',
   tryNow: 'Try now',
   compatible: 'Compatibility connection',
-  compatibleHint: 'This network lets no WebSocket through. Messages go over plain HTTP, and none is lost.',
+  compatibleHint: 'This network lets no WebSocket through. Messages go over ordinary web requests, and none is lost.',
 
   toDark: 'Switch to dark theme',
   toLight: 'Switch to light theme',

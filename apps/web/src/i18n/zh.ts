@@ -45,7 +45,7 @@ export const zh: Texts = {
   thisDevice: '本设备',
   unknownDevice: '未知设备',
   deviceOn: (browser, system) => `${system} 上的 ${browser}`,
-  lastActive: (when) => `最近活动：${when}`,
+  signedInAgain: (when) => `最近一次自动登录：${when}`,
   signedInAt: (when) => `登录时间：${when}`,
   signOutOf: (device) => `退出登录：${device}`,
   reallySignOut: '确定退出？',
@@ -122,7 +122,7 @@ export const zh: Texts = {
   bannerClosed: '连接已断开。',
   tryNow: '立即重试',
   compatible: '兼容连接',
-  compatibleHint: '此网络不支持 WebSocket，消息改由普通 HTTP 传输，不会丢失。',
+  compatibleHint: '此网络不支持 WebSocket，消息改由普通网页请求传输，不会丢失。',
 
   toDark: '切换到深色主题',
   toLight: '切换到浅色主题',

@@ -22,6 +22,7 @@ export abstract class FakeConnection {
     this.server = server;
     this.url = url;
     server.sockets.push(this);
+    server.expectAuth(this);
   }
 
   /** In order, as far as the connection lives by then. */
@@ -58,12 +59,12 @@ export class FakeSocket extends FakeConnection implements WebSocketLike {
   onerror: WebSocketLike['onerror'] = null;
   readonly protocols: string | string[] | undefined;
   /** For its whole life: no network loses one frame and carries the next. */
-  readonly #swallowed: boolean;
+  readonly #network: FakeServer['webSocket'];
 
   constructor(server: FakeServer, url: string, protocols?: string | string[]) {
     super(server, url);
     this.protocols = protocols;
-    this.#swallowed = server.webSocket === 'swallowed';
+    this.#network = server.webSocket;
     queueMicrotask(() => {
       if (this.readyState !== 0) return;
       if (server.down || server.webSocket === 'refused') return this.end(1006);
@@ -73,7 +74,7 @@ export class FakeSocket extends FakeConnection implements WebSocketLike {
   }
 
   send(data: string): void {
-    if (!this.#swallowed) this.take(JSON.parse(data) as UpFrame);
+    if (!this.#network.startsWith('swallowed')) this.take(JSON.parse(data) as UpFrame);
   }
 
   close(): void {
@@ -81,11 +82,11 @@ export class FakeSocket extends FakeConnection implements WebSocketLike {
   }
 
   protected write(frames: DownFrame[]): void {
-    this.onmessage?.({ data: JSON.stringify(frames) });
+    if (this.#network !== 'swallowed') this.onmessage?.({ data: JSON.stringify(frames) });
   }
 
   protected finish(code: number): void {
-    this.onclose?.({ code, reason: '' });
+    if (this.#network !== 'swallowed') this.onclose?.({ code, reason: '' });
   }
 }
 

@@ -9,6 +9,8 @@ type LogEntry = DownFrameOf<'message'> | DownFrameOf<'change'>;
 
 /** A POST takes its time. */
 const POST_MS = 20;
+/** Who has not said by then who they are is shown the door. */
+const AUTH_TIMEOUT_MS = 5_000;
 
 export class FakeConversation {
   readonly cid: string;
@@ -45,10 +47,12 @@ export class FakeServer {
   readonly expired = new Set<string>();
   /** Refuses to open sockets. */
   down = false;
-  /** What the network does with WebSockets: lets them through, refuses them, or opens them and swallows what they carry. */
-  webSocket: 'free' | 'refused' | 'swallowed' = 'free';
-  /** Answers the GET of a stream and its POSTs; by default there is no SSE. */
-  sse = false;
+  /** What the network does with WebSockets: lets them through, refuses them, or opens them and swallows what they carry, or what goes up. */
+  webSocket: 'free' | 'refused' | 'swallowed' | 'swallowed-up' = 'free';
+  /** Answers the GET of a stream and its POSTs; by default there is no SSE. The network may swallow the POSTs. */
+  sse: boolean | 'swallowed-up' = false;
+  /** Looks at each GET of a stream first. */
+  onStream: () => Response | undefined = () => undefined;
   /** Looks at each POST of frames first; a response, an error, or undefined. */
   onPost: () => Response | Error | undefined = () => undefined;
   /** Opens, and says nothing. */
@@ -218,6 +222,15 @@ export class FakeServer {
     socket.down({ t: 'ready', userId: user, device: 'd', conn: `c${this.sockets.length}`, serverTs: 0, heartbeatMs: 15_000, features: [] });
   }
 
+  /** For each connection, when it is there. */
+  expectAuth(socket: FakeConnection): void {
+    setTimeout(() => {
+      if (this.mute || socket.readyState !== 1 || socket.user !== undefined) return;
+      socket.down({ t: 'error', code: 'unauthorized', msg: 'No token in time.' });
+      socket.end(4401);
+    }, AUTH_TIMEOUT_MS);
+  }
+
   private join(socket: FakeConnection, { cid, rev }: { cid: string; rev?: number }, t: string): void {
     const conversation = this.conversations.get(cid);
     const place = conversation?.users.get(socket.user!);
@@ -234,7 +247,8 @@ export class FakeServer {
   private async stream(url: string, { method, body, signal }: RequestInit): Promise<Response> {
     if (this.down) throw new TypeError('fetch failed');
     if (!this.sse) return problem(404, 'not_found');
-    if (method !== 'POST') return new FakeStream(this, url, signal).response;
+    if (method !== 'POST') return this.onStream() ?? new FakeStream(this, url, signal).response;
+    if (this.sse === 'swallowed-up') return new Promise(() => {});
     await new Promise((resolve) => setTimeout(resolve, POST_MS));
     const stream = this.streams.find(({ conn }) => url.includes(`/${conn}/`));
     if (stream?.readyState !== 1) return problem(404, 'not_found');

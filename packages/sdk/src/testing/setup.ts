@@ -56,6 +56,34 @@ export async function opened(options: Partial<ClientOptions> = {}, messages = 0)
   return { server, client, conversation };
 }
 
+/** The page's own network events; `changed()` says that it is online, again or still. Before `connect`. */
+export function network(): { changed(): void } {
+  const listeners = new Set<() => void>();
+  vi.stubGlobal('addEventListener', (_: string, listener: () => void) => listeners.add(listener));
+  onTestFinished(() => void vi.unstubAllGlobals());
+  return {
+    changed() {
+      for (const listener of listeners) listener();
+    },
+  };
+}
+
+/** What microtasks throw, which is how a client reports the errors of others. */
+export function reported(): unknown[] {
+  const errors: unknown[] = [];
+  const queue = globalThis.queueMicrotask;
+  vi.spyOn(globalThis, 'queueMicrotask').mockImplementation((task) =>
+    queue(() => {
+      try {
+        task();
+      } catch (error) {
+        errors.push(error);
+      }
+    }),
+  );
+  return errors;
+}
+
 export const online = (client: Client) => until(() => client.state === 'online', 'online');
 export const seqs = (conversation: Conversation) => conversation.getSnapshot().messages.map(({ seq }) => seq);
 export const texts = (conversation: Conversation) => conversation.getSnapshot().messages.map(({ body }) => body.text);

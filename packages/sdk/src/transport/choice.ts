@@ -43,7 +43,7 @@ export class TransportChoice {
     this.#current = dialer;
   }
 
-  /** Another network, perhaps: what failed before says nothing of it. */
+  /** Another network, perhaps, or somebody who wants it now: what failed before says nothing. */
   forgive(): void {
     this.#failures.clear();
     this.#dark = false;

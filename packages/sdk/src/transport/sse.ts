@@ -51,8 +51,10 @@ class SseTransport implements Transport {
         cache: 'no-store',
         signal: this.#abort.signal,
       });
-      if (!response.ok || response.body === null || !response.headers.get('content-type')?.startsWith('text/event-stream'))
-        return this.#end(refusal(problem(response, await response.text())));
+      if (!response.ok) return this.#end(refusal(problem(response, await response.text())));
+      // Not of this server, but a page of the network's that asks to sign in there.
+      if (response.body === null || !response.headers.get('content-type')?.startsWith('text/event-stream'))
+        return this.#end(lost('no stream of events'));
       for await (const event of readEvents(response.body)) {
         if (this.#over) return;
         this.#onEvent(event);

@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest';
 import { problem } from '../testing/fake-server.ts';
-import { online, opened, outcome, range, seqs, setup, texts, until } from '../testing/setup.ts';
+import { network, online, opened, outcome, range, seqs, setup, texts, until } from '../testing/setup.ts';
 import type { Client, ClientOptions, ConnectionState } from '../types.ts';
 
 // Goal: a network that lets no WebSocket through costs nobody a message, and one that does again is used again.
@@ -68,14 +68,28 @@ test('chat over SSE: in order, once each, batched while a POST is on its way', a
 });
 
 test('a batch is at most 64 KiB', async () => {
-  const { server, conversation, client } = await openedOverSse();
+  const { server, client } = await openedOverSse();
+  const stream = server.streams[0]!;
   const sizes: number[] = [];
-  server.open('c2');
-  server.onPost = () => void sizes.push(server.streams[0]!.posts.at(-1)?.length ?? 0);
+  const { post } = stream;
+  stream.post = (body) => {
+    if (body.includes('"send"')) sizes.push(Buffer.byteLength(body));
+    return post.call(stream, body);
+  };
+  // The last two wait for the POST of the first.
+  const cids = ['c2', 'c3', 'c4'];
+  for (const cid of cids) server.open(cid);
   const text = '漢'.repeat(15_000);
-  await outcome(Promise.all([conversation.send({ body: { text } }), client.conversation('c2').send({ body: { text } })]));
-  const posts = server.streams[0]!.posts.filter(([frame]) => frame?.t === 'send');
-  expect(posts.map(({ length }) => length)).toEqual([1, 1]);
+  const [first, ...others] = cids.map((cid) => client.conversation(cid));
+  const sends = [first!.send({ body: { text } })];
+  await vi.advanceTimersByTimeAsync(5);
+  sends.push(...others.map((each) => each.send({ body: { text } })));
+  await outcome(Promise.all(sends));
+  expect(sizes.length).toBe(3);
+  for (const bytes of sizes) {
+    expect(bytes).toBeGreaterThan(45_000);
+    expect(bytes).toBeLessThanOrEqual(64 * 1024);
+  }
 });
 
 test('503 and 429: the same batch again, in order, after the time it names', async () => {
@@ -125,11 +139,20 @@ test.each([
   await until(() => client.state === state);
 });
 
-test('a ping each heartbeat, so that the server knows of us; silence of the stream is noticed', async () => {
+test('each ping of the server is answered, by no timer: those of a hidden page hardly run', async () => {
+  const { server } = await openedOverSse();
+  for (let n = 1; n <= 5; n++) {
+    server.streams[0]!.event('ping', { t: 'ping', serverTs: 1 });
+    // The time a POST takes; no timer of the client is that short.
+    await vi.advanceTimersByTimeAsync(30);
+    expect(server.frames('ping').length).toBe(n);
+  }
+  await vi.advanceTimersByTimeAsync(20_000);
+  expect(server.frames('ping').length).toBe(5);
+});
+
+test('silence of the stream is noticed', async () => {
   const { server, client } = await openedOverSse();
-  const before = server.frames('ping').length;
-  await vi.advanceTimersByTimeAsync(30_100);
-  expect([server.frames('ping').length - before, server.streams.length]).toEqual([2, 1]);
   server.mute = true;
   // The event `ping` is a sign of life too.
   for (let i = 0; i < 10; i++) {
@@ -138,6 +161,40 @@ test('a ping each heartbeat, so that the server knows of us; silence of the stre
   }
   expect([client.state, transportOf(client)]).toEqual(['online', 'sse']);
   await until(() => client.state !== 'online');
+});
+
+test.each([
+  // Its end is not waited for.
+  ['a page of the network’s own', () => new Response(new ReadableStream(), { headers: { 'content-type': 'text/html' } })],
+  ['an empty answer', () => new Response(null, { status: 204 })],
+])('%s instead of the stream: no connection', async (_, answer) => {
+  const { server, client } = blocked();
+  server.onStream = answer;
+  client.connect();
+  await vi.advanceTimersByTimeAsync(100);
+  expect(client.state).toBe('waiting');
+  server.onStream = () => undefined;
+  await online(client);
+});
+
+test('a page of the network’s own instead of the answer to a POST: what was sent goes again', async () => {
+  const { server, conversation } = await openedOverSse();
+  let pages = 1;
+  server.onPost = () => (pages-- > 0 ? new Response('<h1>Welcome</h1>') : undefined);
+  await outcome(conversation.send({ body: { text: 'mine' } }));
+  expect(server.streams.length).toBe(2);
+});
+
+test('a fetch that throws instead of rejecting is a failure like any other', async () => {
+  const { server, client } = blocked('refused', {
+    fetch: () => {
+      throw new TypeError('no fetch here');
+    },
+  });
+  client.connect();
+  await until(() => client.state === 'waiting');
+  server.webSocket = 'free';
+  await online(client);
 });
 
 test('the server’s own word is no reason for another transport', async () => {
@@ -196,15 +253,12 @@ test('back to WebSocket by itself: after a time that grows, without a gap, and o
 });
 
 test('a changed network is a reason to try at once, and the growing time begins anew', async () => {
+  const { changed } = network();
   const { server, client } = await openedOverSse();
-  const listeners = new Set<() => void>();
   await vi.advanceTimersByTimeAsync(10 * MINUTE_MS);
   server.webSocket = 'free';
-  vi.stubGlobal('addEventListener', (_: string, listener: () => void) => listeners.add(listener));
-  client.connect();
-  for (const listener of listeners) listener();
+  changed();
   await until(() => transportOf(client) === 'websocket');
-  vi.unstubAllGlobals();
 });
 
 test('one transport when one is named', async () => {

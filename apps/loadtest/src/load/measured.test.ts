@@ -1,0 +1,94 @@
+import { expect, test } from 'vitest';
+import { LoadContext } from './context.ts';
+import { makeMid } from './mid.ts';
+import { type ClientPlan, DEFAULTS, type Role } from './options.ts';
+import { Receiver } from './receiver.ts';
+import { tallyOf } from './tally.ts';
+import { threadsFor } from './threads.ts';
+
+// Goal: only what says something of the server is measured, and all that is missing is missed. Method: receivers, fed by hand.
+
+const plan = (index: number, change: Partial<ClientPlan> = {}): ClientPlan => {
+  return { index, user: `u${index}`, cid: 'c', url: '', sends: true, role: 'fast', steady: false, ...change };
+};
+
+function receiving(change: Partial<ClientPlan>) {
+  const context = new LoadContext('Lx', { ...DEFAULTS, jwtSecret: '' });
+  const receiver = new Receiver(plan(1, change), context, '{}', () => {});
+  receiver.joined(0, 0);
+  let seq = 0;
+  const got = (intendedUs: number, nowUs: number) => {
+    seq++;
+    const mid = makeMid('Lx', 1, seq, intendedUs);
+    const data = Buffer.from(JSON.stringify({ t: 'message', cid: 'c', seq, rev: seq, mid, from: 'u', at: 1, kind: 'text', body: {} }));
+    receiver.message(data, 0, data.length, nowUs);
+  };
+  return { context, receiver, got };
+}
+
+test('of the storm is what was to be sent in it, whenever it comes', () => {
+  const { context, got } = receiving({ steady: true });
+  const inStorm = () => context.histograms.e2eStorm.count;
+  context.stormBegins(1_000);
+  got(999, 1_500);
+  expect([inStorm(), context.storm]).toEqual([0, true]);
+  got(1_000, 1_600);
+  expect(inStorm()).toBe(1);
+  context.stormEnds(2_000);
+  context.stormEnds(9_000);
+  got(2_000, 7_000);
+  expect([inStorm(), context.storm]).toEqual([2, false]);
+  got(2_001, 7_000);
+  expect([inStorm(), context.histograms.e2e.count]).toEqual([2, 4]);
+});
+
+test.each([
+  ['slow', 4],
+  ['noRead', 0],
+] as const)('nothing that %s receives is e2e: not live, not after a kick, not in the drain', (role, ofItsOwn) => {
+  const { context, receiver, got } = receiving({ role, steady: true });
+  context.stormBegins(0);
+  got(10, 20);
+  receiver.returns(30, false);
+  receiver.joined(3, 40);
+  got(11, 50);
+  got(12, 60);
+  context.draining = true;
+  got(13, 70);
+  const { e2e, e2eSlow, e2eStorm } = context.histograms;
+  expect([e2e.count, e2eStorm.count, context.window.e2e.count, e2eSlow.count]).toEqual([0, 0, 0, ofItsOwn]);
+});
+
+test('who never joined is missed, and nobody makes up for it', () => {
+  const client = (received: number | undefined, cursor: number, from = 0) => {
+    const tracker = received === undefined ? undefined : { received };
+    return { head: 10, receiver: { from, tracker, has: (seq: number) => cursor >= seq } };
+  };
+  expect(tallyOf([client(10, 10), client(4, 10, 6)])).toEqual({ expected: 14, delivered: 14, behind: 0 });
+  expect(tallyOf([client(25, 25), client(3, 3), client(undefined, 0)])).toEqual({ expected: 30, delivered: 13, behind: 2 });
+});
+
+// A row: clients of each kind in a row, threads, then the threads each kind is on.
+test.each<[kinds: string[], count: number, expected: Record<string, number[]>]>([
+  [['fast'], 2, { fast: [0, 1] }],
+  [['fast', 'slow'], 1, { fast: [0], slow: [0] }],
+  [['fast', 'slow'], 2, { fast: [0], slow: [1] }],
+  [['fast', 'noRead', 'flaps'], 2, { fast: [0], noRead: [1], flaps: [0] }],
+  [['fast', 'slow'], 4, { fast: [0, 1, 2], slow: [3] }],
+  [['slow', 'noRead'], 2, { slow: [0, 1], noRead: [0, 1] }],
+  [['steady'], 2, { steady: [0, 1] }],
+  [['steady', 'fast'], 1, { steady: [0], fast: [0] }],
+  [['steady', 'fast'], 2, { steady: [0], fast: [1] }],
+  [['steady', 'fast'], 3, { steady: [0], fast: [1, 2] }],
+  [['steady', 'fast', 'slow'], 2, { steady: [0], fast: [1], slow: [1] }],
+  [['steady', 'fast', 'slow'], 3, { steady: [0], fast: [1], slow: [2] }],
+])('threads: %j on %d', (kinds, count, expected) => {
+  const plans = kinds.flatMap((kind, at) =>
+    Array.from({ length: 12 }, (_, i) => {
+      return plan(at * 12 + i, kind === 'steady' ? { steady: true } : { role: kind as Role });
+    }),
+  );
+  const threadOf = threadsFor(plans, count);
+  const found = kinds.map((kind, at) => [kind, [...new Set(plans.slice(at * 12, (at + 1) * 12).map(threadOf))].sort()]);
+  expect(Object.fromEntries(found)).toEqual(expected);
+});
