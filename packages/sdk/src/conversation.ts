@@ -148,6 +148,8 @@ export class LiveConversation implements Conversation {
   }
 
   onJoined(frame: DownFrameOf<'joined'>): void {
+    // Until a `head` behind it says otherwise, everything comes by itself.
+    this.#puller.stop();
     if (!this.wanted) return;
     const timeline = this.#timeline;
     this.#joined = true;
