@@ -24,6 +24,17 @@ const PAGES_AT_ONCE = 2;
 /** How long after a live message reading on takes only half of the time. */
 const LIVE_MS = 100;
 
+/** Laggards rest so many times as long as they worked. */
+const LAGGARDS_REST = 9;
+
+interface Lane {
+  readonly turns: Turns;
+  readonly restFactor: number;
+  workedMs: number;
+}
+
+type ReplayOptions = Parameters<CatchUpReads['replay']>[1];
+
 /** Wait before a failed read is tried again. */
 const RETRY_MS = 500;
 
@@ -37,14 +48,14 @@ const PAGE_BYTES = 128 * 1024;
 export class CatchUp {
   readonly #options: CatchUpOptions;
   readonly #replay: CatchUpReads['replay'];
-  readonly #turns = new Turns(PAGES_AT_ONCE);
+  readonly #others: Lane = { turns: new Turns(PAGES_AT_ONCE), restFactor: 1, workedMs: 0 };
+  readonly #laggards: Lane = { turns: new Turns(1), restFactor: LAGGARDS_REST, workedMs: 0 };
   #liveAt = Number.NEGATIVE_INFINITY;
-  #workedMs = 0;
   readonly #done: (subscription: Subscription) => void;
 
   constructor(options: CatchUpOptions, onDone: (subscription: Subscription) => void) {
     this.#options = options;
-    this.#replay = shareReplays((...args) => this.#inTurn(() => options.reads.replay(...args)), options.clock);
+    this.#replay = shareReplays((...args) => options.reads.replay(...args), options.clock);
     this.#done = onDone;
   }
 
@@ -53,17 +64,19 @@ export class CatchUp {
     this.#liveAt = performance.now();
   }
 
-  /** Some pages at a time; in the presence of live messages, as long a rest as the work took. */
-  #inTurn(read: () => Promise<ReplayPage>): Promise<ReplayPage> {
-    return this.#turns.run(async () => {
+  /** Some pages at a time; beside live messages, with rests. Laggards have a lane of their own, with longer ones. */
+  #read(session: Session, cid: string, options: ReplayOptions): Promise<ReplayPage> {
+    const { clock, limits } = this.#options;
+    const lane = session.laggard ? this.#laggards : this.#others;
+    return lane.turns.run(async () => {
       const started = performance.now();
-      const page = await read();
+      const page = await this.#replay(cid, options);
       const now = performance.now();
-      this.#workedMs = now - this.#liveAt < LIVE_MS ? this.#workedMs + now - started : 0;
-      if (this.#workedMs >= this.#options.limits.catchUpShareMs) {
-        const restMs = Math.round(this.#workedMs);
-        this.#workedMs = 0;
-        await this.#options.clock.sleep(restMs);
+      lane.workedMs = now - this.#liveAt < LIVE_MS ? lane.workedMs + now - started : 0;
+      if (lane.workedMs >= limits.catchUpShareMs) {
+        const restMs = Math.round(lane.workedMs * lane.restFactor);
+        lane.workedMs = 0;
+        await clock.sleep(restMs);
       }
       return page;
     });
@@ -95,7 +108,7 @@ export class CatchUp {
   /** Whether the position moved. */
   async #changes(subscription: Subscription): Promise<boolean> {
     const { cid } = subscription.channel;
-    const page = await this.#replay(cid, {
+    const page = await this.#read(subscription.session, cid, {
       by: 'rev',
       after: subscription.position,
       limit: this.#rows(subscription),
@@ -113,7 +126,7 @@ export class CatchUp {
   async #messages(subscription: Subscription): Promise<boolean> {
     const phase = subscription.since!;
     const { cid } = subscription.channel;
-    const page = await this.#replay(cid, {
+    const page = await this.#read(subscription.session, cid, {
       by: 'seq',
       after: phase.seq,
       limit: this.#rows(subscription),
@@ -157,6 +170,7 @@ export class CatchUp {
     session.transport.write(bytes);
     const fitting = Math.floor((PAGE_BYTES * count) / bytes.length);
     subscription.pageRows = Math.max(1, Math.min(limits.catchUpRows, fitting));
+    if (subscription.since === undefined && subscription.behind === 0) session.laggard = false;
     return true;
   }
 }

@@ -3,6 +3,7 @@ import type { Clock } from '@gapless/kit';
 import type { UpFrameOf, UpType } from '@gapless/protocol';
 import type { CatchUpReads } from './catch-up.ts';
 import type { Hub } from './hub.ts';
+import type { Laggards } from './laggards.ts';
 import type { GatewayLimits } from './limits.ts';
 import type { GatewayMetrics } from './metrics.ts';
 import type { PresenceWatch } from './presence-watch.ts';
@@ -34,6 +35,7 @@ export interface Context extends GatewayDeps {
   hub: Hub;
   typing: TypingBoard;
   watch: PresenceWatch;
+  laggards: Laggards;
   /** Joins that read the store. */
   joins: Turns;
   /** Ends the user's other sessions: `by` is newer. */

@@ -25,6 +25,7 @@ import { authenticate } from './handlers/auth.ts';
 import { handlerOf } from './handlers/index.ts';
 import { resume } from './handlers/join.ts';
 import { Hub } from './hub.ts';
+import { Laggards } from './laggards.ts';
 import { Notices } from './notices.ts';
 import { PresenceWatch } from './presence-watch.ts';
 import { publishReceipts } from './receipts.ts';
@@ -53,6 +54,7 @@ export class Gateway {
       ...deps,
       hub: this.hub,
       typing: new TypingBoard(this.hub, deps.clock),
+      laggards: new Laggards(),
       joins: new Turns(JOINS_AT_ONCE, (count) => deps.metrics.joinsWaiting(count)),
       watch: new PresenceWatch({ ...deps, hub: this.hub }),
       replace: (uid, by) => this.#replace(uid, by),
@@ -152,6 +154,7 @@ export class Gateway {
   closeSlow(session: Session, durationMs: number): void {
     const { uid } = session.actor ?? {};
     this.#context.log.warn({ uid, conn: session.conn, durationMs, bufferedBytes: session.transport.bufferedBytes }, 'slow consumer closed');
+    this.#context.laggards.add(session, this.#context.clock.now());
     this.close(session, 'slow_consumer');
     session.transport.terminate();
   }

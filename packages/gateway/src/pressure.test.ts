@@ -306,3 +306,23 @@ test('beside live messages, reading on from the store rests as long as it worked
   for (let i = 0; i < 20; i++) await clock.advance(10);
   expect(beside.seqs(old)).toEqual(range(1, 1_000));
 });
+
+test('a device that was closed for being slow reads on behind the others until it has caught up', async () => {
+  const backpressure = { ...GATEWAY_LIMITS.backpressure, lowWaterBytes: 10_000, highWaterBytes: 20_000 };
+  const { connect, group, say, clock } = await startGateway({ limits: { backpressure } });
+  const cid = await group('ada', 'bo');
+  const slow = await connect('bo', { device: 'phone' });
+  await slow.send({ t: 'join', cid });
+  slow.transport.writable = false;
+  for (const round of range(1, 10)) await say('ada', cid, 100, `r${round}`);
+  await clock.advance(6_000);
+  expect(slow.transport.closedWith).toBe(4409);
+  const [again, desk] = [await connect('bo', { device: 'phone' }), await connect('bo', { device: 'desk' })];
+  expect([again.session.laggard, desk.session.laggard]).toEqual([true, false]);
+  await again.send({ t: 'join', cid, rev: slow.seqs(cid).at(-1)! });
+  for (let i = 0; i < 10; i++) await settled();
+  expect([...slow.seqs(cid), ...again.seqs(cid)]).toEqual(range(1, 1_000));
+  expect(again.session.laggard).toBe(false);
+  await clock.advance(60_000);
+  expect((await connect('bo', { device: 'phone' })).session.laggard).toBe(false);
+});

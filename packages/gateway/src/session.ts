@@ -71,6 +71,8 @@ export class Session {
   control: Sendable[] = [];
   merged: Map<string, Merged> | undefined;
   dirty: Subscription[] = [];
+  /** Was closed for being slow lately, and has not caught up since. */
+  laggard = false;
   /** A page from the store is on its way to it. */
   paging = false;
   /** A position or what is joined changed, and the transport did not tell so yet. */

@@ -20,11 +20,12 @@ export async function authenticate(context: Context, session: Session, jwt: stri
     if (session.closed) return;
     session.expiredAt = undefined;
     // One `auth` of a session at a time: the actor that is set here is never another user's later.
-    if (session.actor === undefined) {
+    const first = session.actor === undefined;
+    session.actor = { uid: token.uid, role: token.role };
+    if (first) {
       open(context, session, token.uid, device);
       if (context.singleSession.enabled && token.role !== 'admin') context.replace(token.uid, session);
     }
-    session.actor = { uid: token.uid, role: token.role };
     context.hub.flusher.reply(session, ready(context, session, token.uid));
   } catch (error) {
     if (!(error instanceof ChatError)) throw error;
@@ -36,6 +37,7 @@ export async function authenticate(context: Context, session: Session, jwt: stri
 function open(context: Context, session: Session, uid: string, device: string | undefined): void {
   session.deviceNamed = device !== undefined;
   session.device = device ?? ulid(context.clock.now());
+  session.laggard = context.laggards.has(session, context.clock.now());
   context.hub.addUser(uid, session);
   context.presence.touch(uid, session.conn);
 }
