@@ -173,7 +173,11 @@ describe('load', () => {
     const [json, html] = ['r.json', 'r.html'].map((name) => join(temporary(), name)) as [string, string];
     const args = ['load', '--url', server.url, '--jwt-secret', TEST_SECRET, ...quick];
     const good = await gapless([...args, '--json', json, '--html', html]);
-    expect([good.status, good.out, good.err]).toEqual([0, expect.stringMatching(/PASSED\n$/), expect.stringContaining('connected 6 of 6 in')]);
+    expect([good.status, good.out, good.err]).toEqual([
+      0,
+      expect.stringMatching(/PASSED\n$/),
+      expect.stringContaining('connected 6 of 6 in'),
+    ]);
     expect(JSON.parse(readFileSync(json, 'utf8'))).toMatchObject({ counts: { sent: 30, received: 90 }, deliveredPct: 100, failures: [] });
     expect(readFileSync(html, 'utf8')).toContain('<svg');
     const slow = await gapless([...args, '--fail-p99-ms', '0.001']);
