@@ -4,8 +4,8 @@ import { type Figure, microseconds, percentiles } from '../lib/report.ts';
 import { type BenchServer, startServer } from '../lib/server.ts';
 import { addMembers, BODY, createConversations, joinAll, openClients, users } from '../road/world.ts';
 
-const SIZES = [200, 2_000, 10_000];
-const SECONDS = 10;
+const SIZES = [10_000, 2_000, 200];
+const SECONDS = 4;
 /** Fewer in the largest: what one generator can read. */
 const PER_SEC = (members: number) => (members >= 10_000 ? 5 : 10);
 const MODES = ['push', 'notify', 'none'] as const;
@@ -44,6 +44,9 @@ async function measure(
   { mode, looking: share }: { mode: (typeof MODES)[number]; looking: number },
 ): Promise<Figure[]> {
   await setMode(server, mode);
+  // Of this measurement alone: at a switch comes what was not pulled before it.
+  const mark = `${mode}-${share * 100}-`;
+  const mid = Buffer.from(`"mid":"${mark}`);
   const latency = microseconds();
   const sentAt: number[] = [];
   const perSec = PER_SEC(clients.length);
@@ -57,10 +60,10 @@ async function measure(
   for (const [i, client] of clients.entries()) {
     client.onFrame = (payload) => {
       const now = performance.now();
-      for (let at = payload.indexOf(MID); at !== -1; at = payload.indexOf(MID, at + 1)) {
+      for (let at = payload.indexOf(mid); at !== -1; at = payload.indexOf(mid, at + 1)) {
         // The ack of the sender has a mid too.
         if (payload.indexOf(MESSAGE) === -1) break;
-        const n = Number.parseInt(payload.toString('latin1', at + MID.length, at + MID.length + 8), 10);
+        const n = Number.parseInt(payload.toString('latin1', at + mid.length, at + mid.length + 8), 10);
         latency.record(Math.max(1, Math.round((now - sentAt[n]!) * 1_000)));
         if (++received === wanted) done();
       }
@@ -68,17 +71,18 @@ async function measure(
     };
   }
   // The switch reaches a conversation with its next message.
-  clients[0]!.send({ t: 'send', cid, mid: `switch-${mode}-${share}`, kind: 'text', body: BODY });
+  clients[0]!.send({ t: 'send', cid, mid: `switch-${mode}-${share * 100}`, kind: 'text', body: BODY });
   await sleep(2_000);
   const cpu = server.cpuSec();
   for (let n = 0; n < messages; n++) {
     sentAt[n] = performance.now();
-    clients[n % lookers]!.send({ t: 'send', cid, mid: `${MARK}${String(n).padStart(8, '0')}-${mode}-${share}`, kind: 'text', body: BODY });
+    clients[n % lookers]!.send({ t: 'send', cid, mid: `${mark}${String(n).padStart(8, '0')}`, kind: 'text', body: BODY });
     await sleep(1_000 / perSec);
   }
   await all;
   for (const one of looking) one.stop();
   const { p50, p99 } = percentiles(latency);
+  console.log(`    ${(((server.cpuSec() - cpu) * 1e6) / messages / clients.length).toFixed(1)} µs, seen after ${p50} / ${p99} ms`);
   const name = `${clients.length} members, ${share * 100} % look, ${mode}`;
   return [
     { name: `${name}: server CPU per message and member`, value: ((server.cpuSec() - cpu) * 1e6) / messages / clients.length, unit: 'µs' },
@@ -130,7 +134,5 @@ async function setMode(server: BenchServer, mode: string): Promise<void> {
   if (!response.ok) throw new Error(`${response.status} ${await response.text()}`);
 }
 
-const MARK = 'large-';
-const MID = Buffer.from(`"mid":"${MARK}`);
 const MESSAGE = Buffer.from('"t":"message"');
 const HEAD = Buffer.from('"t":"head"');
