@@ -55,6 +55,8 @@ export interface ConversationRecord {
   readonly updatedAt: number;
   readonly head: number;
   readonly rev: number;
+  /** rev of the newest change of its participants; 0: they are those of its creation. */
+  readonly membersRev: number;
   readonly participantCount: number;
 }
 

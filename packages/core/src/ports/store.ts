@@ -1,26 +1,37 @@
 import type { ConversationKind, ErrorCode, Role } from '@gapless/protocol';
 import type { ConversationRecord, ConversationView, LogEntry, MessageRecord, ParticipantRecord, Position, UserRecord } from '../model.ts';
 import type { ReplayPage } from '../replay.ts';
+import type { LogFeed } from './feed.ts';
 
 /** One durable change. The batch that holds it is the transaction: no use case can forget dedupe, seq or log row. */
 export type Command =
   | SendCommand
   | CreateCommand
-  | {
+  | ({
       readonly op: 'add';
       readonly cid: string;
       readonly by: string;
       readonly at: number;
       readonly users: readonly string[];
-      readonly role: Role /** Create users that do not exist. */;
+      readonly role: Role;
+      /** Create users that do not exist. */
       readonly createUsers: boolean;
-    }
-  | { readonly op: 'remove'; readonly cid: string; readonly by: string; readonly at: number; readonly uid: string }
-  | { readonly op: 'settings'; readonly cid: string; readonly by: string; readonly at: number; readonly title: string }
+    } & Rights)
+  | ({ readonly op: 'remove'; readonly cid: string; readonly by: string; readonly at: number; readonly uid: string } & Rights)
+  | ({ readonly op: 'settings'; readonly cid: string; readonly by: string; readonly at: number; readonly title: string } & Rights)
   | { readonly op: 'read'; readonly cid: string; readonly uid: string; readonly pos: number }
   | { readonly op: 'delivered'; readonly cid: string; readonly uid: string; readonly did: string; readonly pos: number };
 
-export interface SendCommand {
+/** What the caller's rights rest on. */
+export interface Rights {
+  /**
+   * `membersRev` of the conversation when its participants were read: where it has moved on, the command does nothing and its outcome is
+   * `stale`. So rights that another node took away count from the commit on, whatever became of the notice. Absent: not compared.
+   */
+  readonly membersRev?: number;
+}
+
+export interface SendCommand extends Rights {
   readonly op: 'send';
   readonly cid: string;
   readonly mid: string;
@@ -68,7 +79,8 @@ export type Outcome =
   | { readonly ok: true; readonly op: 'read' | 'delivered'; readonly pos: number; readonly advanced: boolean }
   | {
       readonly ok: false;
-      readonly code: ErrorCode & ('not_participant' | 'unknown_user' | 'mid_conflict' | 'bad_frame');
+      /** `stale`: the participants changed since the caller's rights were looked up. Look again, and try again. */
+      readonly code: (ErrorCode & ('not_participant' | 'unknown_user' | 'mid_conflict' | 'bad_frame')) | 'stale';
       readonly say?: string;
     };
 
@@ -93,9 +105,15 @@ export interface ConversationHead {
  *
  * Every method rejects with ChatError `store_unavailable` when the outcome is not known or the store cannot work.
  */
-export interface Store extends ConversationReads, AccountStore {
-  readonly capabilities: { readonly durable: boolean; readonly multiProcess: boolean };
-  /** Durable when it resolves. Outcomes are in the order of the commands. Never called twice at a time. */
+export interface Store extends ConversationReads, AccountStore, LogFeed {
+  readonly capabilities: {
+    readonly durable: boolean;
+    /** Several processes may work on the same data at once. */
+    readonly multiProcess: boolean;
+    /** Commits that may run at a time, in one process, for different conversations. */
+    readonly lanes: number;
+  };
+  /** Durable when it resolves. Outcomes are in the order of the commands. Called for one conversation once at a time. */
   commit(batch: readonly Command[]): Promise<readonly Outcome[]>;
   /** Rejects unless a write could be made now. */
   check(): Promise<void>;
@@ -103,6 +121,8 @@ export interface Store extends ConversationReads, AccountStore {
 }
 
 export interface ConversationReads {
+  /** Newest rev of each, undefined where there is none: for nodes that look whether they missed something. Asks for no rights. */
+  revs(cids: readonly string[]): Promise<(number | undefined)[]>;
   /** One per cid, in order; undefined where the user is no participant. */
   heads(uid: string, cids: readonly string[]): Promise<(ConversationHead | undefined)[]>;
   conversation(cid: string): Promise<ConversationRecord | undefined>;

@@ -34,13 +34,16 @@ export function brokerContract(name: string, open: () => Promise<Broker>, skip: 
       const names = ['r1', 'R1', 'r10', 'r*', '*', '>', 'r1.a', 'r1:a', 'room:r1', ' r1', 'r 1', '房间', '👋', 'x'.repeat(128)];
       const inboxes = await Promise.all(names.map((name) => listen(broker, room(name))));
       const user = await listen(broker, { kind: 'user', name: 'r1' });
-      const conversation = await listen(broker, { kind: 'conversation', name: 'r1' });
+      const cluster = await listen(broker, { kind: 'cluster', name: 'r1' });
+      const node = await listen(broker, { kind: 'node', name: 'r1' });
       for (const name of names) await broker.publish(room(name), `to ${name}`);
       await broker.publish({ kind: 'user', name: 'r1' }, 'to the user');
-      await broker.publish({ kind: 'conversation', name: 'r1' }, 'to the conversation');
+      await broker.publish({ kind: 'cluster', name: 'r1' }, 'to all nodes');
+      await broker.publish({ kind: 'node', name: 'r1' }, 'to the node');
       for (const [i, name] of names.entries()) expect(await inboxes[i]!.until(1)).toEqual([`to ${name}`]);
       expect(await user.until(1)).toEqual(['to the user']);
-      expect(await conversation.until(1)).toEqual(['to the conversation']);
+      expect(await cluster.until(1)).toEqual(['to all nodes']);
+      expect(await node.until(1)).toEqual(['to the node']);
       for (const [i, name] of names.entries()) expect(inboxes[i]!.got).toEqual([`to ${name}`]);
     },
 
