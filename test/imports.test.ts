@@ -14,9 +14,10 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'packages/adapters': ['kit', 'protocol', 'core'],
   'packages/gateway': ['kit', 'protocol', 'core'],
   'packages/api': ['kit', 'protocol', 'core'],
+  'packages/worker': ['kit', 'protocol', 'core'],
   'packages/sdk': ['protocol'],
   'packages/testkit': ['kit', 'protocol', 'core'],
-  'apps/server': ['kit', 'protocol', 'core', 'adapters', 'gateway', 'api', 'sdk', 'loadtest'],
+  'apps/server': ['kit', 'protocol', 'core', 'adapters', 'gateway', 'api', 'worker', 'sdk', 'loadtest'],
   'apps/loadtest': ['kit', 'protocol'],
   'apps/web': ['sdk'],
 };

@@ -3,6 +3,7 @@ import {
   type LaunchedServer,
   type LaunchOptions,
   launchServer,
+  sharedPostgres,
   signToken,
   type TokenOptions,
   WireClient,
@@ -10,13 +11,19 @@ import {
 } from '@gapless/testkit';
 import { afterAll, beforeAll, expect } from 'vitest';
 
-/** A real server for all tests of a file, and people who use it. */
 /** Environment of a server whose connections are full early. */
 export const LOW_MARKS = {
   GAPLESS_WS_BACKPRESSURE_WRITE_BUFFER_LOW_WATER_MARK_BYTES: '8192',
   GAPLESS_WS_BACKPRESSURE_WRITE_BUFFER_HIGH_WATER_MARK_BYTES: '16384',
 };
 
+/**
+ * Set by test/cluster: the servers of this file are then several nodes on one store, and each connection goes to the next of them. No
+ * client may notice.
+ */
+export const CLUSTER = 'TEST_CLUSTER';
+
+/** A real server for all tests of a file, and people who use it. */
 export interface World {
   readonly server: LaunchedServer;
   /** The app's backend. */
@@ -33,21 +40,29 @@ export interface World {
 /** Starts the server before the tests of the file. At the end it must stop with 0 and have logged no error. */
 export function useServer(options?: LaunchOptions): World {
   let server: LaunchedServer;
+  let servers: LaunchedServer[];
   let backend: HttpClient;
+  let opened = 0;
   const clients = new Set<WireClient>();
+  // As it is when the file is read: a file may end before another one's tests begin.
+  const cluster = process.env[CLUSTER];
 
   beforeAll(async () => {
-    server = await launchServer(options);
+    const nodes = cluster === undefined ? [{}] : await nodesOf(JSON.parse(cluster));
+    servers = await Promise.all(nodes.map((env) => launchServer({ ...options, env: { ...env, ...options?.env } })));
+    server = servers[0]!;
     backend = new HttpClient(server.url, await signToken('backend', { role: 'admin' }));
   });
   afterAll(async () => {
     await Promise.all([...clients].map((client) => client.close()));
-    expect(await server.stop()).toBe(0);
-    expect(errorsIn(server)).toEqual([]);
+    for (const node of servers) {
+      expect(await node.stop()).toBe(0);
+      expect(errorsIn(node)).toEqual([]);
+    }
   });
 
   async function open(wire: Partial<WireOptions> = {}): Promise<WireClient> {
-    const client = await WireClient.connect({ url: server.url, ...wire });
+    const client = await WireClient.connect({ url: servers[opened++ % servers.length]!.url, ...wire });
     clients.add(client);
     return client;
   }
@@ -64,6 +79,14 @@ export function useServer(options?: LaunchOptions): World {
     connect: async (user, wire) => open({ token: await signToken(user), ...wire }),
     group: (...users) => backend.create('group', users),
   };
+}
+
+/** What each node of a cluster is told; on a database of their own. */
+async function nodesOf({ nodes, env }: { nodes: number; env: Record<string, string> }): Promise<Record<string, string>[]> {
+  const postgres = await sharedPostgres();
+  if ('reason' in postgres) throw new Error(postgres.reason);
+  const store = await postgres.createDatabase();
+  return Array.from({ length: nodes }, () => ({ ...env, GAPLESS_STORE: store }));
 }
 
 /** Log lines that say something went wrong inside. */

@@ -4,6 +4,7 @@ export type { HistoryEvent } from './check/event.ts';
 export { checkFiles, HistoryFileError } from './check/files.ts';
 export { printCheck } from './check/print.ts';
 export { serverLog } from './check/server-log.ts';
+export { parseAddresses } from './load/addresses.ts';
 export { htmlReport, htmlSearch, type Run } from './load/html.ts';
 export { DEFAULTS, type LoadOptions, MODES, SEND_MODELS } from './load/options.ts';
 export { LoadError } from './load/plan.ts';

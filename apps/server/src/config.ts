@@ -80,7 +80,9 @@ function secretOf(name: SettingName): boolean {
 export function printConfig(config: Config): string {
   return SETTING_NAMES.map((name) => {
     const value = config[name];
-    const shown = secretOf(name) ? (value === '' ? '' : '********') : Array.isArray(value) ? value.join(',') : String(value);
+    const setting: Setting<unknown> = SETTINGS[name];
+    const masked = setting.shown?.(String(value)) ?? (value === '' ? '' : '********');
+    const shown = secretOf(name) ? masked : Array.isArray(value) ? value.join(',') : String(value);
     return `${environmentName(name)}=${shown}`;
   }).join('\n');
 }

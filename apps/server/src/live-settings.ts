@@ -8,6 +8,8 @@ import { type Config, checkTogether, flagName, LIVE_NAMES, SETTINGS, type Settin
 export class Settings implements LiveSettings {
   #config: Config;
   readonly #log: Pick<Logger, 'info'>;
+  /** Told of what was changed here: the other nodes follow. */
+  onSet: (changes: Readonly<Record<string, string>>, by: string) => void = () => {};
 
   constructor(config: Config, log: Pick<Logger, 'info'>) {
     this.#config = config;
@@ -25,8 +27,14 @@ export class Settings implements LiveSettings {
     });
   }
 
-  /** All of them or none. @throws ChatError bad_frame */
+  /** All of them or none, on every node. @throws ChatError bad_frame */
   set(changes: Readonly<Record<string, string>>, by: string): void {
+    this.follow(changes, by);
+    this.onSet(changes, by);
+  }
+
+  /** All of them or none, on this node. @throws ChatError bad_frame */
+  follow(changes: Readonly<Record<string, string>>, by: string): void {
     const parsed = Object.entries(changes).map(([name, text]) => [settingOf(name), text] as const);
     const next = { ...this.#config, ...Object.fromEntries(parsed.map(([name, text]) => [name, parse(name, text)])) };
     try {

@@ -8,6 +8,8 @@ import { VERSION } from './version.ts';
 
 const EXIT_USAGE = 2;
 
+const TOKEN_SETTINGS = ['dataDir', 'jwtSecret'] as const;
+
 /** The program `gapless`. Commands are loaded when called, so that a start pays for nothing else. */
 export function createProgram(): Command {
   const program = new Command('gapless')
@@ -22,16 +24,16 @@ export function createProgram(): Command {
   });
 
   const token = program.command('token').description('Access tokens.');
-  withSettings(token.command('create').description('Print a token signed with the server’s secret.'), ['dataDir', 'jwtSecret'])
+  withSettings(token.command('create').description('Print a token signed with the server’s secret.'), TOKEN_SETTINGS)
     .requiredOption('-u, --user <id>', 'user id: the sub of the token', userId)
     .addOption(new Option('--role <role>', 'what it may do').choices(['user', 'admin']).default('user'))
     .option('--name <text>', 'display name')
     .option('--minutes <n>', 'life of the token', wholeMinutes, 30)
-    .action(async (flags) => console.log(await createToken(configOf(flags), flags)));
+    .action(async (flags) => console.log(await createToken(configOf(flags, TOKEN_SETTINGS), flags)));
 
   const migrate = program.command('migrate').description('The database’s schema.');
   withSettings(migrate.command('status').description('Which migrations were applied; changes nothing.'), ['dataDir', 'store']).action(
-    (flags) => console.log(migrateStatus(configOf(flags))),
+    async (flags) => console.log(await migrateStatus(configOf(flags))),
   );
 
   const config = program.command('config').description('Settings.');
@@ -85,8 +87,9 @@ function withSettings(command: Command, names: readonly (keyof Config)[] = SETTI
   return command;
 }
 
-function configOf(flags: Record<string, unknown>): Config {
-  return readConfig(process.env, flags);
+/** `names`: the settings that are flags of the command; another flag of the same name is its own. */
+function configOf(flags: Record<string, unknown>, names: readonly (keyof Config)[] = SETTING_NAMES): Config {
+  return readConfig(process.env, Object.fromEntries(names.map((name) => [name, flags[name]])));
 }
 
 function userId(value: string): string {

@@ -1,5 +1,6 @@
 import type { GatewayMetrics, RoomMetrics } from '@gapless/gateway';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { createClusterMetrics, createRelayMetrics } from './metrics-cluster.ts';
 
 // Every metric of the server: names, units, labels. Labels are few and closed: never a conversation or a user.
 
@@ -25,7 +26,9 @@ export interface WriterMetrics {
   failed(): void;
 }
 
-export function createMetrics({ writerDepth }: { writerDepth: () => number }) {
+export type Metrics = ReturnType<typeof createMetrics>;
+
+export function createMetrics() {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
@@ -87,6 +90,11 @@ export function createMetrics({ writerDepth }: { writerDepth: () => number }) {
     labelNames: ['reset'],
     registers,
   });
+  const repairs = new Counter({
+    name: 'gapless_cluster_repairs_total',
+    help: 'Times the listeners of a conversation were sent to the store for what did not come from another node.',
+    registers,
+  });
   const commit = new Histogram({
     name: 'gapless_commit_seconds',
     help: 'One batch: from hand-over to durable.',
@@ -100,14 +108,6 @@ export function createMetrics({ writerDepth }: { writerDepth: () => number }) {
     registers,
   });
   const failed = new Counter({ name: 'gapless_commit_failures_total', help: 'Batches whose outcome is not known.', registers });
-  new Gauge({
-    name: 'gapless_writer_queue_commands',
-    help: 'Commands waiting or being written.',
-    registers,
-    collect() {
-      this.set(writerDepth());
-    },
-  });
 
   watchLoop(
     new Histogram({
@@ -160,6 +160,7 @@ export function createMetrics({ writerDepth }: { writerDepth: () => number }) {
     pulled: () => pulls.inc(),
     limited: (bucket) => limited.inc({ bucket }),
     joinsWaiting: (count) => joinsWaiting.set(count),
+    repaired: () => repairs.inc(),
     caughtUp: (rows) => caughtUp.inc(rows),
     resumed: (reset) => resumes.inc({ reset: String(reset) }),
   };
@@ -191,11 +192,21 @@ export function createMetrics({ writerDepth }: { writerDepth: () => number }) {
     };
     new Gauge({ name: 'gapless_sse_connections', help: 'Those of the live connections that are event streams.', registers, collect });
   }
+  function watchWriter(depth: () => number): void {
+    const collect = function (this: Gauge): void {
+      this.set(depth());
+    };
+    new Gauge({ name: 'gapless_writer_queue_commands', help: 'Commands waiting or being written.', registers, collect });
+  }
   return {
+    registers,
     gateway,
     rooms,
     writer,
+    cluster: createClusterMetrics(registers),
+    relay: createRelayMetrics(registers),
     watchStreams,
+    watchWriter,
     text: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
   };
 }

@@ -9,6 +9,8 @@ export interface Setting<T> {
   readonly env?: string;
   /** Shown instead of the value by `config print`; the environment also takes `…_FILE`. */
   readonly secret?: true;
+  /** What `config print` shows of a value that holds a password among other things. */
+  readonly shown?: (text: string) => string;
   /** Can be changed while running, through the admin API; the next start has the old value again. */
   readonly live?: true;
   /** What a value may be, in words. */
@@ -80,6 +82,25 @@ const url = (help: string): Setting<string> => ({
   },
 });
 
+/** The URL as it may be shown and logged. */
+export function withoutPassword(url: string): string {
+  return url.replace(/(:\/\/[^:@/]*):[^@/]*@/g, '$1:********@');
+}
+
+/** One of the words, or a URL of one of the schemes; a password in it is not shown. */
+const place = (help: string, words: readonly string[], schemes: readonly string[], fallback: string): Setting<string> => ({
+  help,
+  default: fallback,
+  secret: true,
+  values: [...words, ...schemes.map((scheme) => `${scheme}://…`)].join(' | '),
+  parse(value) {
+    const scheme = /^([a-z]+):\/\/[^/?#]/.exec(value)?.[1];
+    if (words.includes(value) || (scheme !== undefined && schemes.includes(scheme))) return value;
+    throw new Error(`one of ${this.values}`);
+  },
+  shown: withoutPassword,
+});
+
 /** Every setting of the server. `GAPLESS_` + upper snake case is the environment name unless `env` says another, kebab case the flag. */
 export const SETTINGS = {
   host: text('Address to listen on.', '127.0.0.1'),
@@ -92,13 +113,44 @@ export const SETTINGS = {
   jwksUrl: url('Keys of your identity provider (RS256, ES256, EdDSA).'),
   jwtIssuer: text('`iss` that tokens of that provider must carry. Set it, and the audience, where the provider serves other apps too.'),
   jwtAudience: text('`aud` that tokens of that provider must carry.'),
-  store: oneOf(
-    'Where messages are kept: a SQLite file in the data folder, or memory (for trying out: gone at the end).',
+  store: place(
+    'Where messages are kept: a SQLite file in the data folder, memory (for trying out: gone at the end), or PostgreSQL 15 or newer, which many nodes share.',
     ['sqlite', 'memory'],
+    ['postgres'],
     'sqlite',
   ),
-  broker: oneOf('Between nodes; one node needs none.', ['memory'], 'memory'),
-  bus: oneOf('Durable event bus.', ['none'], 'none'),
+  broker: place('Between nodes; one node needs none.', ['memory'], ['redis', 'rediss', 'nats', 'tls', 'kafka'], 'memory'),
+  presence: place(
+    'Who is online, over all nodes; auto: the Redis of the broker, else each node knows its own users only.',
+    ['auto', 'memory'],
+    ['redis', 'rediss'],
+    'auto',
+  ),
+  bus: place('Durable event bus: NATS JetStream or Kafka. Events go there as CloudEvents.', ['none'], ['nats', 'tls', 'kafka'], 'none'),
+  relayLagAlertRows: number('Rows of the log that may wait for the event bus in one part before a warning is logged.', {
+    fallback: 10_000,
+    min: 1,
+    max: 1_000_000_000,
+  }),
+  relayLagAlertSeconds: number('Age of the oldest of them before a warning is logged.', { fallback: 60, min: 1, max: 86_400 }),
+  role: oneOf(
+    'What this process does: gateway serves clients, worker feeds the event bus, all does both.',
+    ['all', 'gateway', 'worker'],
+    'all',
+  ),
+  nodeId: {
+    ...text('Name of this node in logs and metrics; a random part is added. Empty: the host’s name.'),
+    values: 'up to 32 letters, digits, - and _',
+    parse(value: string) {
+      if (!/^[\w-]{0,32}$/.test(value)) throw new Error(`${this.values}`);
+      return value;
+    },
+  },
+  reusePort: oneOf(
+    'Let several processes of this machine listen on the port; the kernel spreads connections (Linux, FreeBSD).',
+    ['on', 'off'],
+    'off',
+  ),
   rateLimits: oneOf('Token buckets and sign-in throttling. Off is for load tests.', ['on', 'off'], 'on'),
   logLevel: oneOf('Least severe log line that is written.', ['debug', 'info', 'warn', 'error', 'silent'], 'info'),
   logSampleRate: number('Share of successful sends that are logged; errors always are. Can be changed while running.', {
@@ -162,6 +214,15 @@ export const SETTINGS = {
   groupChatStrategyHugeGroupNoNotifySize: live(
     number('Participants from which nothing is told.', { fallback: 10_000, min: 1, max: 100_000_000 }),
   ),
+  roomsKafkaTopic: {
+    ...text('Rooms dialect over Kafka: the topic; with {room} in it, one for each room.', 'rt.room.v1'),
+    env: 'REALTIME_KAFKA_TOPIC_TEMPLATE',
+    values: 'name of a topic',
+    parse(value: string) {
+      if (!/^[\w.{}-]{1,200}$/.test(value)) throw new Error(this.values);
+      return value;
+    },
+  },
   roomsSendQueueMax: {
     ...number('Rooms dialect: frames that wait for one slow connection.', { fallback: 100, min: 1, max: 10_000 }),
     env: 'REALTIME_WS_SEND_QUEUE_MAX',
@@ -188,6 +249,10 @@ export const LIVE_NAMES = SETTING_NAMES.filter((name) => (SETTINGS[name] as Sett
 export function checkTogether(config: Config): void {
   if (config.wsBackpressureWriteBufferLowWaterMarkBytes > config.wsBackpressureWriteBufferHighWaterMarkBytes)
     throw new Error('ws-backpressure: the low water mark is above the high one');
+  const shared = config.store.includes('://');
+  if (config.role === 'worker' && config.bus === 'none') throw new Error('role: a worker feeds the event bus, and there is none');
+  if (config.role === 'worker' && !shared) throw new Error('role: a worker needs a store that it shares with gateways');
+  if (config.reusePort === 'on' && config.port === 0) throw new Error('reuse-port: needs a port');
 }
 
 export function environmentName(name: SettingName): string {

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
+import { startPostgres } from '@gapless/testkit';
 import { startChild } from '../../lib/child.ts';
-import { startPostgres } from '../../lib/postgres.ts';
 import type { Ready } from '../servers/ready.ts';
 import { openTargets } from './rooms.ts';
 import type { System } from './system.ts';
@@ -13,13 +13,13 @@ export const tutorial: System = {
   dialect: 'plain',
   durability: 'Postgres commit, fsync, before ack and delivery',
   remarks:
-    'one transaction a message, pool of 10, Postgres as initdb sets it up; no Redis between, no accounts; Postgres and the generator share the cores that the server leaves',
+    'one transaction a message, pool of 10, Postgres as initdb sets it up but for 200 connections; no Redis between, no accounts; Postgres and the generator share the cores that the server leaves',
   ceiling: 'sink',
   async start(layout) {
     const database = await startPostgres();
     if ('reason' in database) return database;
     const server = await startChild<Ready>(SERVER, [database.url, String(layout.rooms)]).catch(async (error) => {
-      await database.stop();
+      await database.remove();
       throw error;
     });
     return {
@@ -28,7 +28,7 @@ export const tutorial: System = {
       cpuSec: () => server.cpuSec() + database.cpuSec(),
       async stop() {
         await server.stop();
-        await database.stop();
+        await database.remove();
       },
     };
   },

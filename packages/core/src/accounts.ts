@@ -20,6 +20,8 @@ export interface AccountsDeps {
   registration: 'open' | 'closed';
   /** Throttling of sign-in and registration; off only for load tests. */
   rateLimits: boolean;
+  /** Told of sign-ins that were ended here, so that other nodes hear of it. */
+  announceRevoked?: (sids: readonly string[]) => void;
 }
 
 /** What a sign-in gives. `expiresIn` is the access token's life in seconds. */
@@ -57,6 +59,10 @@ export interface Accounts {
   /** The token's user, created if it was never seen. */
   me(token: VerifiedToken): Promise<UserRecord>;
   isRevoked(sid: string): boolean;
+  /** Sign-ins that another node ended. */
+  learnRevoked(sids: readonly string[]): void;
+  /** Asks the store which sign-ins have ended, where that may not have been told. */
+  refreshRevoked(): Promise<void>;
   /** Told of sign-ins that end before their tokens do, those that end together at once. Returns a function that stops it. */
   onRevoked(listener: RevokedListener): () => void;
   /** Creates the token's user unless it exists. Cheap for users seen before. */
@@ -85,7 +91,8 @@ const REGISTER_PER_IP = { attempts: 200, windowMs: 10 * MINUTE_MS };
 const SEEN_MAX = 50_000;
 
 /** Local accounts and their sign-ins. Loads the sign-ins that ended lately, so that a restart does not revive their tokens. */
-export async function createAccounts({ store, tokens, clock, accessTtlMs, registration, rateLimits }: AccountsDeps): Promise<Accounts> {
+export async function createAccounts(deps: AccountsDeps): Promise<Accounts> {
+  const { store, tokens, clock, accessTtlMs, registration, rateLimits } = deps;
   const hasher = new PasswordHasher();
   const loginPerUser = new Throttle(LOGIN_PER_USER);
   const loginPerIp = new Throttle(LOGIN_PER_IP);
@@ -94,8 +101,24 @@ export async function createAccounts({ store, tokens, clock, accessTtlMs, regist
 
   const keepMs = Math.max(accessTtlMs, ACCESS_TTL_MAX_MS);
   const revocations = new Revocations({ keepMs });
-  revocations.add(await store.revokedSessions(clock.now() - keepMs), clock.now());
+  await refreshRevoked();
   const pruner = new SessionPruner({ store, clock });
+
+  async function refreshRevoked(): Promise<void> {
+    learnRevoked(await store.revokedSessions(clock.now() - keepMs));
+  }
+
+  function learnRevoked(sids: readonly string[]): void {
+    revocations.add(
+      sids.filter((sid) => !revocations.has(sid)),
+      clock.now(),
+    );
+  }
+
+  function revoke(sids: readonly string[], at: number, until?: number): void {
+    revocations.add(sids, at, until);
+    if (sids.length > 0) deps.announceRevoked?.(sids);
+  }
 
   async function signIn(uid: string, displayName: string, { label = '' }: Caller): Promise<SignedIn> {
     const at = clock.now();
@@ -103,7 +126,7 @@ export async function createAccounts({ store, tokens, clock, accessTtlMs, regist
     const refreshToken = newRefreshToken();
     const session = { sid, uid, label, createdAt: at, lastSeenAt: at, expiresAt: at + REFRESH_TTL_MS };
     const surplus = await store.createSession({ ...session, refreshHash: digest(refreshToken), liveMax: SESSIONS_MAX });
-    revocations.add(surplus, at);
+    revoke(surplus, at);
     return signedIn({ uid, sid, name: displayName, refreshToken });
   }
 
@@ -154,7 +177,7 @@ export async function createAccounts({ store, tokens, clock, accessTtlMs, regist
         at,
         expiresAt: at + REFRESH_TTL_MS,
       });
-      if (rotation.result === 'reused') revocations.add([rotation.session.sid], at);
+      if (rotation.result === 'reused') revoke([rotation.session.sid], at);
       if (rotation.result !== 'ok') throw new ChatError('unauthorized', { say: 'Sign in again.' });
       const { sid, uid } = rotation.session;
       // The old token is spent: failing now would make the client's next try look like reuse.
@@ -164,7 +187,7 @@ export async function createAccounts({ store, tokens, clock, accessTtlMs, regist
 
     async logout(sid, tokenExpiresAt) {
       await store.revokeSession(sid, clock.now());
-      revocations.add([sid], clock.now(), tokenExpiresAt);
+      revoke([sid], clock.now(), tokenExpiresAt);
     },
 
     async sessions({ uid, sid }) {
@@ -173,15 +196,17 @@ export async function createAccounts({ store, tokens, clock, accessTtlMs, regist
 
     async signOut(uid, sid) {
       if (!(await store.revokeSession(sid, clock.now(), uid))) throw new ChatError('not_found');
-      revocations.add([sid], clock.now());
+      revoke([sid], clock.now());
     },
 
     async signOutOthers({ uid, sid }) {
       const ended = await store.revokeSessionsOf(uid, { at: clock.now(), ...(sid === undefined ? {} : { except: sid }) });
-      revocations.add(ended, clock.now());
+      revoke(ended, clock.now());
     },
 
     me: ensureUser,
+    learnRevoked,
+    refreshRevoked,
     isRevoked: (sid) => revocations.has(sid),
     onRevoked: (listener) => revocations.onAdded(listener),
 

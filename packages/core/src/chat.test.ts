@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import type { Actor } from './chat.ts';
 import { createChat } from './create-chat.ts';
 import { Directory } from './directory.ts';
+import { committedEntry } from './events.ts';
 import { Writer } from './writer.ts';
 
 // Goal: the use cases and their rights. Method: the real core over the memory store.
@@ -202,7 +203,8 @@ test('a change that commits while a conversation is being loaded is not missed',
   const loading = held.load(conversation.cid);
   await new Promise((resolve) => setImmediate(resolve));
   await chat.addParticipants(user('ada'), conversation.cid, { users: ['bo'] });
-  held.apply({ entries: await store.changes(conversation.cid, { after: 0, limit: 9 }), receipts: [] });
+  const entries = (await store.changes(conversation.cid, { after: 0, limit: 9 })).map(committedEntry);
+  held.apply({ entries, receipts: [], revs: [] });
   release();
   await new Promise((resolve) => setImmediate(resolve));
   release();

@@ -3,9 +3,10 @@ import type { ConversationKind, Role } from '@gapless/protocol';
 import { PAGE_DEFAULT } from '@gapless/protocol';
 import type { Actor, Chat, ConversationDetailView } from './chat.ts';
 import { decodeCursor, encodeCursor } from './cursor.ts';
-import type { Directory } from './directory.ts';
-import { ChatError } from './errors.ts';
-import type { Command, Outcome, Store } from './ports/store.ts';
+import type { Directory, Known } from './directory.ts';
+import { ChatError, outcomeError } from './errors.ts';
+import type { Command, Store } from './ports/store.ts';
+import { writeGuarded } from './rights.ts';
 import type { Writer } from './writer.ts';
 
 /** Participants shown in a conversation's detail; `participantCount` is exact. */
@@ -23,23 +24,27 @@ type Conversations = Pick<
   'createConversation' | 'addParticipants' | 'removeParticipant' | 'updateConversation' | 'conversations' | 'conversation'
 >;
 
-export function createConversations({ store, directory, writer, clock }: ConversationDeps): Conversations {
-  async function write(command: Command): Promise<Outcome & { ok: true }> {
-    const outcome = await writer.append(command);
-    if (!outcome.ok) throw new ChatError(outcome.code, outcome.say === undefined ? {} : { say: outcome.say });
-    return outcome;
+interface Place {
+  readonly role: Role;
+  readonly kind: ConversationKind;
+  readonly members: ReadonlyMap<string, { role: Role }>;
+}
+
+export function createConversations(deps: ConversationDeps): Conversations {
+  const { store, directory, writer, clock } = deps;
+
+  /** The actor's place; the backend acts as owner everywhere, and is told when there is nothing. */
+  function placeOf(actor: Actor, { kind, members }: Known): Place | undefined {
+    const role = actor.role === 'admin' ? 'owner' : members.get(actor.uid)?.role;
+    return role === undefined ? undefined : { role, kind, members };
   }
 
-  /** The actor's role; the backend acts as owner everywhere, and is told when there is nothing. */
-  async function requireRole(
-    actor: Actor,
-    cid: string,
-  ): Promise<{ role: Role; kind: ConversationKind; members: ReadonlyMap<string, { role: Role }> }> {
-    const known = await directory.load(cid);
-    const role = actor.role === 'admin' ? 'owner' : known.members.get(actor.uid)?.role;
-    if (role === undefined || directory.isSuspended(cid, actor.uid)) throw new ChatError('not_participant');
-    return { role, kind: known.kind, members: known.members };
-  }
+  /** For those whose role allows it: `command` throws for the others. */
+  const change = (actor: Actor, cid: string, command: (own: Place) => Command): Promise<unknown> =>
+    writeGuarded(deps, cid, (known, rights) => {
+      const place = directory.isSuspended(cid, actor.uid) ? undefined : placeOf(actor, known);
+      return place && { ...command(place), ...rights };
+    });
 
   async function conversation(actor: Actor, cid: string): Promise<ConversationDetailView> {
     const [view, participants] = await Promise.all([
@@ -56,7 +61,7 @@ export function createConversations({ store, directory, writer, clock }: Convers
     conversation,
 
     async createConversation(actor, { kind, participants, title }) {
-      const outcome = await write({
+      const outcome = await writer.append({
         op: 'create',
         cid: ulid(clock.now()),
         kind,
@@ -66,39 +71,48 @@ export function createConversations({ store, directory, writer, clock }: Convers
         createUsers: actor.role === 'admin',
         ...(title === undefined || kind === 'dm' ? {} : { title: title.toWellFormed() }),
       });
+      if (!outcome.ok) throw outcomeError(outcome);
       if (outcome.op !== 'create') throw new ChatError('internal');
       return { conversation: await conversation(actor, outcome.cid), created: outcome.created };
     },
 
     async addParticipants(actor, cid, { users, role = 'member' }) {
-      const own = await requireRole(actor, cid);
-      if (own.kind === 'dm') throw new ChatError('forbidden', { say: 'A dm has exactly two participants.' });
-      if (own.role === 'member' || (role === 'admin' && own.role !== 'owner')) throw new ChatError('forbidden');
-      await write({
-        op: 'add',
-        cid,
-        by: actor.uid,
-        at: clock.now(),
-        users: [...new Set(users)],
-        role,
-        createUsers: actor.role === 'admin',
+      await change(actor, cid, (own) => {
+        if (own.kind === 'dm') throw new ChatError('forbidden', { say: 'A dm has exactly two participants.' });
+        if (own.role === 'member' || (role === 'admin' && own.role !== 'owner')) throw new ChatError('forbidden');
+        const createUsers = actor.role === 'admin';
+        return { op: 'add', cid, by: actor.uid, at: clock.now(), users: [...new Set(users)], role, createUsers };
       });
     },
 
     async removeParticipant(actor, cid, uid) {
-      const own = await requireRole(actor, cid);
-      if (own.kind === 'dm') throw new ChatError('forbidden', { say: 'A dm has exactly two participants.' });
-      const other = own.members.get(uid)?.role;
-      const allowed = uid === actor.uid || actor.role === 'admin' || own.role === 'owner' || (own.role === 'admin' && other !== 'owner');
-      if (!allowed || (other === 'owner' && uid !== actor.uid && actor.role !== 'admin')) throw new ChatError('forbidden');
-      // Also when the cache knows no such participant: it may be a removal under way, and its outcome is this one's too.
-      await directory.suspended(cid, uid, () => write({ op: 'remove', cid, by: actor.uid, at: clock.now(), uid }));
+      const remove = (own: Place): Command => {
+        if (own.kind === 'dm') throw new ChatError('forbidden', { say: 'A dm has exactly two participants.' });
+        const other = own.members.get(uid)?.role;
+        const allowed = uid === actor.uid || actor.role === 'admin' || own.role === 'owner' || (own.role === 'admin' && other !== 'owner');
+        if (!allowed || (other === 'owner' && uid !== actor.uid && actor.role !== 'admin')) throw new ChatError('forbidden');
+        // Also when the cache knows no such participant: it may be a removal under way, and its outcome is this one's too.
+        return { op: 'remove', cid, by: actor.uid, at: clock.now(), uid };
+      };
+      // Looked at first: who may not remove must not hold up the other's sends, not even for a moment.
+      let known = await directory.load(cid);
+      if (placeOf(actor, known) === undefined && directory.isDoubtful(known)) known = await directory.reload(known);
+      const place = placeOf(actor, known);
+      if (place === undefined || directory.isSuspended(cid, actor.uid)) throw new ChatError('not_participant');
+      remove(place);
+      await directory.suspended(cid, uid, () =>
+        writeGuarded(deps, cid, (now, rights) => {
+          const own = placeOf(actor, now);
+          return own && { ...remove(own), ...rights };
+        }),
+      );
     },
 
     async updateConversation(actor, cid, { title }) {
-      const own = await requireRole(actor, cid);
-      if (own.kind === 'dm' || own.role === 'member') throw new ChatError('forbidden');
-      await write({ op: 'settings', cid, by: actor.uid, at: clock.now(), title: title.toWellFormed() });
+      await change(actor, cid, (own) => {
+        if (own.kind === 'dm' || own.role === 'member') throw new ChatError('forbidden');
+        return { op: 'settings', cid, by: actor.uid, at: clock.now(), title: title.toWellFormed() };
+      });
     },
 
     async conversations(actor, { cursor, limit = PAGE_DEFAULT }) {

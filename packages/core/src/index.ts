@@ -1,10 +1,11 @@
 export * from './accounts.ts';
 export * from './auth.ts';
 export * from './chat.ts';
+export * from './cluster/index.ts';
 export { type ChatDeps, createChat } from './create-chat.ts';
 export { Directory, type Known, type Member } from './directory.ts';
 export { ChatError, type ChatErrorOptions } from './errors.ts';
-export type { Committed, CommittedListener, Receipt } from './events.ts';
+export { type Committed, type CommittedEntry, type CommittedListener, committedEntry, type KnownRev, type Receipt } from './events.ts';
 export * from './model.ts';
 export type { Broker, BrokerWatch, Topic, TopicListener } from './ports/broker.ts';
 export type { CloudEvent, EventBus } from './ports/bus.ts';

@@ -1,4 +1,4 @@
-import { ChatError } from './errors.ts';
+import { ChatError, outcomeError } from './errors.ts';
 import type { Outcome } from './ports/store.ts';
 import type { Writer } from './writer.ts';
 
@@ -37,7 +37,7 @@ export class PositionBuffer {
     const { promise, resolve, reject } = Promise.withResolvers<number>();
     const settle = (outcome: Outcome) => {
       if (outcome.ok && (outcome.op === 'read' || outcome.op === 'delivered')) resolve(outcome.pos);
-      else reject(new ChatError(outcome.ok ? 'internal' : outcome.code));
+      else reject(outcome.ok ? new ChatError('internal') : outcomeError(outcome));
     };
     this.#waiting.set(key, { command, promise, settle, fail: reject });
     if (!this.#writing) void this.#write();

@@ -5,6 +5,7 @@ import type { Actor, SendInput, SendResult } from './chat.ts';
 import type { Directory } from './directory.ts';
 import { ChatError } from './errors.ts';
 import type { SendCommand } from './ports/store.ts';
+import { writeGuarded } from './rights.ts';
 import type { SendLimits } from './send-limits.ts';
 import type { Writer } from './writer.ts';
 
@@ -18,17 +19,21 @@ export interface SendDeps {
 }
 
 /** The road of a message up to its commit: see docs/internals/road-of-a-message.md. */
-export function createSend({ directory, writer, clock, limits, bodyMaxBytes = BODY_MAX_BYTES }: SendDeps) {
+export function createSend(deps: SendDeps) {
+  const { directory, clock, limits, bodyMaxBytes = BODY_MAX_BYTES } = deps;
   return async (actor: Actor, input: SendInput): Promise<SendResult> => {
     if (input.kind === 'sys' && actor.role !== 'admin') throw new ChatError('forbidden', { say: 'kind: sys is for the backend.' });
     // Stores keep UTF-8: half a character would come back as another one, and two kinds would have one digest.
     if (!input.kind.isWellFormed()) throw new ChatError('bad_frame', { say: 'kind: has half a character' });
-    // No `await` when cached: a member's sends reach the writer in the order they were read.
-    const known = directory.peek(input.cid) ?? (await directory.load(input.cid));
-    if (!known.members.has(actor.uid) || directory.isSuspended(input.cid, actor.uid)) throw new ChatError('not_participant');
-    limits?.take(actor, input.cid, clock.now());
-    const outcome = await writer.append(toCommand(actor, input, clock.now(), bodyMaxBytes));
-    if (!outcome.ok) throw new ChatError(outcome.code, outcome.say === undefined ? {} : { say: outcome.say });
+    let command: SendCommand | undefined;
+    const outcome = await writeGuarded(deps, input.cid, ({ members }, rights) => {
+      if (!members.has(actor.uid) || directory.isSuspended(input.cid, actor.uid)) return undefined;
+      if (command === undefined) {
+        limits?.take(actor, input.cid, clock.now());
+        command = toCommand(actor, input, clock.now(), bodyMaxBytes);
+      }
+      return Object.assign(command, rights);
+    });
     if (outcome.op !== 'send') throw new ChatError('internal');
     return { seq: outcome.seq, rev: outcome.rev, at: outcome.at, stage: 'saved', dup: outcome.dup };
   };

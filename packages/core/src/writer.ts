@@ -1,7 +1,6 @@
 import type { Clock } from '@gapless/kit';
 import { ChatError } from './errors.ts';
-import type { CommittedListener, Receipt } from './events.ts';
-import type { LogEntry } from './model.ts';
+import { type CommittedEntry, type CommittedListener, committedEntry, type KnownRev, type Receipt } from './events.ts';
 import type { Command, Outcome, Store } from './ports/store.ts';
 
 export interface WriterOptions {
@@ -10,6 +9,8 @@ export interface WriterOptions {
   /** Called once per batch, after it is durable and after its callers were answered. */
   onCommitted: CommittedListener;
   onError?: (error: unknown) => void;
+  /** A batch whose outcome is not known: some of these conversations may have moved on without a word. */
+  onUnknown?: (cids: ReadonlySet<string>) => void;
   onBatch?: (batch: { size: number; ms: number }) => void;
   limits?: Partial<WriterLimits>;
 }
@@ -132,6 +133,7 @@ class Lane {
       this.#publishSafely(batch, outcomes);
     } catch (error) {
       this.#options.onError?.(error);
+      this.#options.onUnknown?.(new Set(batch.map(({ command }) => command.cid)));
       for (const pending of batch)
         pending.reject(error instanceof ChatError ? error : new ChatError('store_unavailable', { cause: error }));
     }
@@ -150,17 +152,20 @@ class Lane {
   }
 
   #publish(batch: Pending[], outcomes: readonly Outcome[]): void {
-    const entries: LogEntry[] = [];
+    const entries: CommittedEntry[] = [];
     const receipts: Receipt[] = [];
+    const revs: KnownRev[] = [];
     outcomes.forEach((outcome, i) => {
       if (!outcome.ok) return;
+      const { command } = batch[i]!;
       if ('advanced' in outcome) {
-        const command = batch[i]!.command;
         if (outcome.advanced && (command.op === 'read' || command.op === 'delivered'))
           receipts.push({ op: outcome.op, cid: command.cid, uid: command.uid, pos: outcome.pos });
-      } else if (outcome.entry !== undefined) entries.push(outcome.entry);
+      } else if (outcome.entry !== undefined) entries.push(committedEntry(outcome.entry));
+      // Whoever saved it may have died before it was told.
+      else if (outcome.op === 'send') revs.push({ cid: command.cid, rev: outcome.rev });
     });
-    if (entries.length > 0 || receipts.length > 0) this.#options.onCommitted({ entries, receipts });
+    if (entries.length + receipts.length + revs.length > 0) this.#options.onCommitted({ entries, receipts, revs });
   }
 }
 

@@ -4,6 +4,9 @@ import type { Delivery } from './strategy.ts';
 import type { Subscription } from './subscription.ts';
 import { Tail, type TailLimits } from './tail.ts';
 
+/** Frames kept behind a hole of one conversation; with more of them it is left to the store at once. */
+const EARLY_MAX = 1_000;
+
 /** A conversation with listeners in this process. */
 export class Channel {
   readonly cid: string;
@@ -20,6 +23,11 @@ export class Channel {
   noticed = false;
   /** Made when the first one asks. */
   standings: Standings | undefined;
+  /** The wait for what is missing was begun. */
+  waiting = false;
+  /** Frames behind a hole, by rev. */
+  readonly #early = new Map<number, Frame>();
+  #expected = 0;
   readonly #limits: TailLimits;
 
   constructor(cid: string, limits: TailLimits) {
@@ -27,16 +35,57 @@ export class Channel {
     this.#limits = limits;
   }
 
-  /** A commit. A rev that is known already is ignored; a hole is left to the store. */
-  publish(rev: number, frame: Frame, now: number): void {
-    if (this.tail === undefined) this.tail = new Tail(rev - 1, this.#limits);
-    else if (rev <= this.tail.head) return;
-    else if (rev > this.tail.head + 1) this.tail.skipTo(rev - 1);
+  /**
+   * A commit. Behind a hole it waits for what is missing, which may still be on its way from another node; a rev that is known already is
+   * ignored. True when there is something new to deliver.
+   */
+  publish(rev: number, frame: Frame, now: number): boolean {
+    this.tail ??= new Tail(rev - 1, this.#limits);
+    const { head } = this.tail;
+    if (rev <= head) return false;
+    if (rev > head + 1) {
+      this.#early.set(rev, frame);
+      this.expect(rev);
+      if (this.#early.size > EARLY_MAX) this.giveUp(now);
+      return this.tail.head > head;
+    }
     this.tail.append(rev, frame, now, this.subscriptions.size);
+    this.#takeEarly(now);
+    return true;
+  }
+
+  /** That rev is in the store, whether its frame comes or not. */
+  expect(rev: number): void {
+    this.#expected = Math.max(this.#expected, rev);
+  }
+
+  /** Whether something is known to be missing here. */
+  get hasHole(): boolean {
+    return this.tail !== undefined && this.#expected > this.tail.head;
+  }
+
+  /** What is missing is left to the store: listeners that are behind read it there. */
+  giveUp(now: number): void {
+    if (this.tail === undefined || !this.hasHole) return;
+    for (const rev of [...this.#early.keys()].toSorted((a, b) => a - b)) {
+      if (rev <= this.tail.head) continue;
+      if (rev > this.tail.head + 1) this.tail.skipTo(rev - 1);
+      this.tail.append(rev, this.#early.get(rev)!, now, this.subscriptions.size);
+    }
+    this.#early.clear();
+    if (this.#expected > this.tail.head) this.tail.skipTo(this.#expected);
+  }
+
+  #takeEarly(now: number): void {
+    if (this.#early.size === 0 || this.tail === undefined) return;
+    for (let rev = this.tail.head + 1; this.#early.has(rev); rev++) {
+      this.tail.append(rev, this.#early.get(rev)!, now, this.subscriptions.size);
+      this.#early.delete(rev);
+    }
   }
 
   /** A head read from the store. True when it is newer than what was known: listeners have something to fetch. */
-  observe(head: number, rev: number): boolean {
+  observe(head: number, rev: number, now: number): boolean {
     this.head = Math.max(this.head, head);
     if (this.tail === undefined) {
       this.tail = new Tail(rev, this.#limits);
@@ -44,6 +93,8 @@ export class Channel {
     }
     if (rev <= this.tail.head) return false;
     this.tail.skipTo(rev);
+    for (const early of this.#early.keys()) if (early <= rev) this.#early.delete(early);
+    this.#takeEarly(now);
     return true;
   }
 }

@@ -1,4 +1,4 @@
-import type { Chat, Directory, Log, Presence, TokenVerifier, VerifiedToken } from '@gapless/core';
+import type { Chat, Cluster, Directory, Log, Presence, TokenVerifier, VerifiedToken } from '@gapless/core';
 import type { Clock } from '@gapless/kit';
 import type { UpFrameOf, UpType } from '@gapless/protocol';
 import type { CatchUpReads } from './catch-up.ts';
@@ -26,6 +26,8 @@ export interface GatewayDeps {
   limits: GatewayLimits;
   /** Token buckets of connections and addresses; off for load tests. */
   rateLimits: boolean;
+  /** The other nodes; absent where there is but one. */
+  others?: Pick<Cluster, 'typing' | 'replaced'>;
   /** One live connection per user: a newer one ends it. */
   singleSession: { enabled: boolean };
 }

@@ -1,4 +1,4 @@
-import { ChatError, type Committed } from '@gapless/core';
+import { ChatError, type Committed, type Replacement, type Typing } from '@gapless/core';
 import { TokenBucket, ulid } from '@gapless/kit';
 import {
   BAD_FRAMES_MAX,
@@ -53,7 +53,7 @@ export class Gateway {
     this.#context = {
       ...deps,
       hub: this.hub,
-      typing: new TypingBoard(this.hub, deps.clock),
+      typing: new TypingBoard(this.hub, deps.clock, (typing) => deps.others?.typing(typing)),
       laggards: new Laggards(),
       joins: new Turns(JOINS_AT_ONCE, (count) => deps.metrics.joinsWaiting(count)),
       watch: new PresenceWatch({ ...deps, hub: this.hub }),
@@ -73,7 +73,18 @@ export class Gateway {
     this.hub.publish(committed);
     publishReceipts(this.hub, this.#context.directory, committed);
     this.#notices.publish(committed);
-    for (const entry of committed.entries) if (entry.op === 'message') this.#context.typing.set(entry.cid, entry.message.from, false);
+    for (const entry of committed.entries)
+      if (entry.op === 'message') this.#context.typing.heard({ cid: entry.cid, uid: entry.from, on: false });
+  }
+
+  /** Someone types on another node. */
+  heardTyping(typing: Typing): void {
+    this.#context.typing.heard(typing);
+  }
+
+  /** A user connected to another node. Ids of connections sort by time: of two that came at once the newer one stays. */
+  replaced({ uid, device, conn }: Replacement): void {
+    this.#kickOthers(uid, device, (session) => session.conn < conn);
   }
 
   /** A new connection. It has to authenticate within the limit. */
@@ -189,13 +200,18 @@ export class Gateway {
     this.close(session, 'signed_out');
   }
 
-  /** A device that comes back, or that changes its transport, is not elsewhere: its former connection ends by itself. */
   #replace(uid: string, by: Session): void {
+    const { device, conn } = by;
+    this.#kickOthers(uid, device, (session) => session !== by);
+    this.#context.others?.replaced({ uid, device, conn });
+  }
+
+  /** A device that comes back, or that changes its transport, is not elsewhere: its former connection ends by itself. */
+  #kickOthers(uid: string, device: string, isOlder: (session: Session) => boolean): void {
     for (const session of [...(this.hub.sessionsOf(uid) ?? [])]) {
-      const sameDevice = session.device === by.device;
       // The app's backend speaks for many, and from several places.
       const backend = session.token?.role === 'admin';
-      if (session !== by && !sameDevice && !backend) this.#kick(session, 'replaced', 'You connected from elsewhere.');
+      if (isOlder(session) && session.device !== device && !backend) this.#kick(session, 'replaced', 'You connected from elsewhere.');
     }
   }
 

@@ -1,8 +1,21 @@
 import { openMemoryPresence } from '@gapless/adapters/presence/memory';
 import { openMemoryStore } from '@gapless/adapters/store/memory';
-import { type Actor, ChatError, createChat, Directory, silentLog, type VerifiedToken, Writer } from '@gapless/core';
+import {
+  type Actor,
+  type Broker,
+  ChatError,
+  Cluster,
+  createChat,
+  Directory,
+  noClusterMetrics,
+  type Store,
+  silentLog,
+  type VerifiedToken,
+  Writer,
+} from '@gapless/core';
 import { type DownFrame, type DownFrameOf, type DownType, jsonCodec } from '@gapless/protocol';
 import { FakeClock, settled } from '@gapless/testkit';
+import { clusterListener } from './cluster-listener.ts';
 import { ENCODING, type Encoding } from './frame.ts';
 import { Gateway } from './gateway.ts';
 import { GATEWAY_LIMITS, type GatewayLimits } from './limits.ts';
@@ -123,24 +136,49 @@ function unpack(bytes: Buffer): (DownFrame | DownFrame[])[] {
   return found;
 }
 
-export async function startGateway(options: { limits?: Partial<GatewayLimits>; rateLimits?: boolean; singleSession?: boolean } = {}) {
-  const clock = new FakeClock();
-  const store = openMemoryStore();
-  const directory = new Directory(store);
+export interface NodeOptions {
+  limits?: Partial<GatewayLimits>;
+  rateLimits?: boolean;
+  singleSession?: boolean;
+  /** Shared by several nodes. */
+  clock?: FakeClock;
+  store?: Store;
+  /** Connects it to others. */
+  broker?: Broker;
+  node?: string;
+  reads?: Pick<Store, 'replay'>;
+}
+
+export async function startGateway(options: NodeOptions = {}) {
+  const clock = options.clock ?? new FakeClock();
+  const store = options.store ?? openMemoryStore();
+  const directory = new Directory(store, { shared: options.broker !== undefined, clock });
   const tokens = new Map<string, VerifiedToken>();
+  const { broker, node = 'node' } = options;
+  const revoked: string[] = [];
+  const listener = clusterListener(() => ({
+    directory,
+    gateway,
+    learnRevoked: (sids) => void revoked.push(...sids),
+    refreshRevoked: async () => {},
+    followSettings: () => {},
+  }));
+  const others = broker && new Cluster({ node, broker, reads: store, clock, log: silentLog, metrics: noClusterMetrics, listener });
   const writer = new Writer({
     store,
     clock,
     onCommitted(committed) {
       directory.apply(committed);
       gateway.publish(committed);
+      others?.committed(committed);
     },
+    onUnknown: (cids) => others?.doubt(cids),
   });
   const chat = createChat({ store, directory, writer, clock });
   const presence = openMemoryPresence({ clock });
   const gateway: Gateway = new Gateway({
     chat,
-    reads: store,
+    reads: options.reads ?? store,
     directory,
     verifier: {
       async verify(token) {
@@ -159,7 +197,9 @@ export async function startGateway(options: { limits?: Partial<GatewayLimits>; r
     limits: { ...GATEWAY_LIMITS, catchUpShareMs: Number.POSITIVE_INFINITY, ...options.limits },
     rateLimits: options.rateLimits ?? false,
     singleSession: { enabled: options.singleSession ?? false },
+    ...(others === undefined ? {} : { others }),
   });
+  await others?.start();
 
   const admin: Actor = { uid: 'backend', role: 'admin' };
 
@@ -175,6 +215,8 @@ export async function startGateway(options: { limits?: Partial<GatewayLimits>; r
     chat,
     gateway,
     store,
+    others,
+    revoked,
     admin,
     token,
     open: (encoding?: Encoding) => new FakeClient(gateway, new FakeTransport(encoding)),

@@ -1,4 +1,4 @@
-import { type Committed, type Directory, type Log, type LogEntry, renderEntry } from '@gapless/core';
+import type { Committed, CommittedEntry, Directory, KnownRev, Log } from '@gapless/core';
 import type { Clock } from '@gapless/kit';
 import { CatchUp, type CatchUpReads } from './catch-up.ts';
 import { Channel } from './channel.ts';
@@ -18,6 +18,9 @@ export interface HubOptions {
   metrics: GatewayMetrics;
   directory: Pick<Directory, 'peek'>;
 }
+
+/** What another node saved a moment before may come a moment later; asking it again takes less than this, reading the store costs all who listen. */
+const MISSING_WAIT_MS = 100;
 
 /**
  * Who listens to what in this process. Owns the channels with their tails, and hands sessions with something to write to the flusher.
@@ -99,24 +102,63 @@ export class Hub {
 
   /** A head read from the store for a join; wakes listeners that a lost notice left behind. */
   observe(channel: Channel, head: number, rev: number): void {
-    if (channel.observe(head, rev)) this.#markAll(channel);
+    if (channel.observe(head, rev, this.#options.clock.now())) this.#markAll(channel);
   }
 
   /** What a batch changed, to everyone who joined. Never waits, never fails because of a listener. */
-  publish({ entries }: Committed): void {
+  publish({ entries, revs }: Committed): void {
     const now = this.#options.clock.now();
     for (const entry of entries) {
       const channel = this.#channels.get(entry.cid);
       // rev 0 is the creation: there is nobody yet, and a cursor starts behind it.
       if (channel === undefined || entry.rev === 0) continue;
-      if (entry.op === 'message') channel.head = Math.max(channel.head, entry.message.seq);
+      if (entry.op === 'message') channel.head = Math.max(channel.head, entry.seq);
       else if (entry.detail.op === 'participants_removed') endFor(channel, entry.detail.users, entry.rev);
       this.#catchUp.live();
-      channel.publish(entry.rev, new Frame(renderEntry(entry)), now);
+      const isNews = channel.publish(entry.rev, new Frame(entry.text), now);
       this.large.review(channel);
       if (channel.delivery !== 'push') this.#pullForAuthor(channel, entry);
-      this.#markAll(channel);
+      if (isNews) this.#markAll(channel);
+      this.#waitForMissing(channel);
     }
+    this.expect(revs);
+  }
+
+  /** Revs that are in the store: who listens to the conversation gets what lies before them, from there if it does not come by itself. */
+  expect(revs: readonly KnownRev[]): void {
+    for (const { cid, rev } of revs) {
+      const channel = this.#channels.get(cid);
+      channel?.expect(rev);
+      if (channel !== undefined) this.#waitForMissing(channel);
+    }
+  }
+
+  /** Conversations with listeners here. */
+  get conversations(): Iterable<string> {
+    return this.#channels.keys();
+  }
+
+  isBehind(cid: string, rev: number): boolean {
+    const head = this.#channels.get(cid)?.tail?.head;
+    return head !== undefined && head < rev;
+  }
+
+  /** Positions may have been missed: the next join reads them from the store. */
+  doubtPositions(): void {
+    for (const channel of this.#channels.values()) channel.standings = undefined;
+  }
+
+  #waitForMissing(channel: Channel): void {
+    if (channel.waiting || !channel.hasHole) return;
+    channel.waiting = true;
+    const { clock, metrics } = this.#options;
+    clock.after(MISSING_WAIT_MS, () => {
+      channel.waiting = false;
+      if (!channel.hasHole) return;
+      metrics.repaired();
+      channel.giveUp(clock.now());
+      this.#markAll(channel);
+    });
   }
 
   /** To all who are pushed; the others hear that there is something. */
@@ -126,8 +168,8 @@ export class Hub {
   }
 
   /** The sender's own devices show a message at once, however large the conversation. */
-  #pullForAuthor(channel: Channel, entry: LogEntry): void {
-    const author = entry.op === 'message' ? entry.message.from : entry.by;
+  #pullForAuthor(channel: Channel, entry: CommittedEntry): void {
+    const author = entry.op === 'message' ? entry.from : entry.by;
     for (const session of this.#users.get(author) ?? []) {
       const subscription = session.subscriptions.get(channel.cid);
       if (subscription !== undefined) subscription.pulledTo = entry.rev;

@@ -1,4 +1,5 @@
 export { Admission, type AdmissionOptions, type Admitted } from './admission.ts';
+export { clusterListener, type Followers } from './cluster-listener.ts';
 export type { GatewayDeps } from './context.ts';
 export { Gateway } from './gateway.ts';
 export { FEATURES } from './handlers/auth.ts';

@@ -27,6 +27,8 @@ export interface GatewayMetrics {
   /** Found an empty token bucket. */
   limited(bucket: Bucket): void;
   joinsWaiting(count: number): void;
+  /** Listeners of a conversation were sent to the store for what did not come from another node. */
+  repaired(): void;
 }
 
 const nothing = () => {};
@@ -48,4 +50,5 @@ export const noMetrics: GatewayMetrics = {
   pulled: nothing,
   limited: nothing,
   joinsWaiting: nothing,
+  repaired: nothing,
 };

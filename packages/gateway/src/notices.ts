@@ -1,4 +1,4 @@
-import type { Committed, Directory, Known, Log, LogEntry } from '@gapless/core';
+import type { Committed, CommittedEntry, Directory, Known, Log } from '@gapless/core';
 import type { Clock } from '@gapless/kit';
 import { Frame } from './frame.ts';
 import type { Hub } from './hub.ts';
@@ -59,7 +59,7 @@ export class Notices {
     return known.members.size;
   }
 
-  async #membership(entry: LogEntry & { op: 'change' }): Promise<void> {
+  async #membership(entry: CommittedEntry & { op: 'change' }): Promise<void> {
     const { detail, cid } = entry;
     try {
       const known = await this.#options.directory.load(cid);

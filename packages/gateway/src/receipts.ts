@@ -31,7 +31,7 @@ function keepStandings(hub: Hub, entries: Committed['entries'], receipts: Commit
     const standings = hub.channel(entry.cid)?.standings;
     if (standings === undefined) continue;
     // Sending reads.
-    if (entry.op === 'message') standings.advance('read', entry.message.from, entry.message.seq);
+    if (entry.op === 'message') standings.advance('read', entry.from, entry.seq);
     else if (entry.detail.op === 'participants_removed') for (const uid of entry.detail.users) standings.forget(uid);
   }
 }

@@ -1,3 +1,4 @@
+import type { Typing } from '@gapless/core';
 import { type Clock, TokenBucket } from '@gapless/kit';
 import { TYPING_TTL_MS } from '@gapless/protocol';
 import { Frame } from './frame.ts';
@@ -20,6 +21,8 @@ interface Typist {
   told: boolean;
   toldAt: number;
   readonly bucket: TokenBucket;
+  /** Types on this node: the others hear of it from here. */
+  announced: boolean;
 }
 
 /** Who types where. Never stored; ends by itself, and with a message of the one who typed. A flood of it costs listeners two frames a second. */
@@ -29,9 +32,12 @@ export class TypingBoard {
   readonly #typists = new Map<string, Typist>();
   readonly #stop: () => void;
 
-  constructor(hub: Hub, clock: Clock) {
+  readonly #announce: (typing: Typing) => void;
+
+  constructor(hub: Hub, clock: Clock, announce: (typing: Typing) => void) {
     this.#hub = hub;
     this.#clock = clock;
+    this.#announce = announce;
     this.#stop = clock.every(TURN_MS, () => this.#turn());
   }
 
@@ -39,16 +45,27 @@ export class TypingBoard {
     this.#stop();
   }
 
+  /** Of a connection here. */
   set(cid: string, uid: string, on: boolean): void {
+    this.#set({ cid, uid, on }, true);
+  }
+
+  /** Of one on another node, or ended by a message, of which every node hears. */
+  heard(typing: Typing): void {
+    this.#set(typing, false);
+  }
+
+  #set({ cid, uid, on }: Typing, announced: boolean): void {
     const key = `${cid} ${uid}`;
     const now = this.#clock.now();
     let typist = this.#typists.get(key);
     if (typist === undefined) {
       if (!on) return;
-      typist = { cid, uid, on, until: 0, told: false, toldAt: Number.NEGATIVE_INFINITY, bucket: new TokenBucket(TELLINGS, now) };
+      typist = { cid, uid, on, until: 0, told: false, toldAt: Number.NEGATIVE_INFINITY, bucket: new TokenBucket(TELLINGS, now), announced };
       this.#typists.set(key, typist);
     }
     typist.on = on;
+    typist.announced = announced;
     if (on) typist.until = now + TYPING_TTL_MS;
     if (on !== typist.told || (on && now - typist.toldAt >= RETELL_MS)) this.#tellInBounds(typist, now);
   }
@@ -71,6 +88,7 @@ export class TypingBoard {
     const { cid, uid, on } = typist;
     typist.told = on;
     typist.toldAt = now;
+    if (typist.announced) this.#announce({ cid, uid, on });
     const channel = this.#hub.channel(cid);
     // Where not even messages are pushed, nobody is told who types.
     if (channel === undefined || channel.delivery !== 'push') return;

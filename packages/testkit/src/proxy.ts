@@ -1,4 +1,5 @@
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 
 /** A TCP proxy on loopback that can be cut: what stands between a client and the server when the network goes away. */
 export interface CutProxy {
@@ -11,7 +12,14 @@ export interface CutProxy {
   close(): Promise<void>;
 }
 
-export async function startProxy(target: () => number): Promise<CutProxy> {
+export interface ProxyOptions {
+  /** Absent: any free one. */
+  port?: number;
+  /** Stands in the way of what the server says; one for each connection. */
+  filter?: () => Duplex;
+}
+
+export async function startProxy(target: () => number, { port = 0, filter }: ProxyOptions = {}): Promise<CutProxy> {
   const sockets = new Set<Socket>();
   const webSockets = new Set<Socket>();
   let open = true;
@@ -31,12 +39,14 @@ export async function startProxy(target: () => number): Promise<CutProxy> {
     if (!open) return void client.destroy();
     watch(client);
     const upstream = connect(target(), '127.0.0.1');
+    client.pipe(upstream);
+    if (filter === undefined) upstream.pipe(client);
+    else upstream.pipe(filter()).pipe(client);
     for (const [one, other] of [
       [client, upstream],
       [upstream, client],
     ] as const) {
       sockets.add(one);
-      one.pipe(other);
       one.on('error', () => {});
       one.on('close', () => {
         sockets.delete(one);
@@ -44,7 +54,7 @@ export async function startProxy(target: () => number): Promise<CutProxy> {
       });
     }
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, '127.0.0.1', resolve));
   const dropAll = () => {
     for (const socket of sockets) socket.destroy();
   };

@@ -13,8 +13,6 @@ import { Receiver } from './receiver.ts';
 import { FRAME, frameType } from './scanner.ts';
 import { LoadSocket } from './socket.ts';
 
-/** Above this many sockets to one address the source ports of one source address run out. */
-const SOCKETS_PER_ADDRESS = 25_000;
 /** A connection that is not joined by then is given up. */
 const CONNECT_TIMEOUT_MS = 15_000;
 /** The answer of the server says nothing about the outcome: the same mid may still be saved. */
@@ -37,6 +35,9 @@ export class LoadClient {
   #socket: LoadSocket | undefined;
   /** Number of the connection; what older ones still say is not heard. */
   #connection = 0;
+  #node: number;
+  /** The connection whose node drains. */
+  #toldToGo = 0;
   #where = '';
   #waiting: { resolve: () => void; reject: (error: Error) => void } | undefined;
   #joined = false;
@@ -55,6 +56,7 @@ export class LoadClient {
 
   constructor(plan: ClientPlan, context: LoadContext) {
     this.plan = plan;
+    this.#node = plan.node;
     this.#context = context;
     this.#token = signToken(context.options.jwtSecret, plan.user);
     this.#body = JSON.stringify({ text: 'x'.repeat(Math.max(0, context.options.bodyBytes - '{"text":""}'.length)) });
@@ -75,7 +77,10 @@ export class LoadClient {
   /** Resolves when joined; messages after the last one received are replayed. */
   async connect(intendedUs = nowUs()): Promise<void> {
     const { plan, receiver } = this;
+    // Every try after the first is for the next node.
+    if (this.#connection > 0) this.#node = this.#context.nodes.after(this.#node);
     const connection = ++this.#connection;
+    receiver.node = this.#node;
     this.#where = `"u":${JSON.stringify(plan.user)},"d":"d${plan.index}","k":${connection},"cid":${JSON.stringify(plan.cid)}`;
     const joined = new Promise<void>((resolve, reject) => (this.#waiting = { resolve, reject }));
     joined.catch(() => {});
@@ -116,7 +121,7 @@ export class LoadClient {
     const { role, steady } = this.plan;
     const storm = this.#context.storm || this.#context.inStorm(intendedUs);
     const measured = !this.#absent && !dawdles(role) && (steady || !storm);
-    const mid = makeMid(run, this.plan.index, n, intendedUs, measured);
+    const mid = makeMid(run, this.plan.index, n, intendedUs, { node: this.#node, measured });
     const frame = `{"t":"send","cid":${JSON.stringify(this.plan.cid)},"mid":"${mid}","kind":"text","body":${this.#body}}`;
     counts.sent++;
     this.#open.set(mid, frame);
@@ -190,12 +195,11 @@ export class LoadClient {
   }
 
   #openSocket(connection: number): Promise<LoadSocket> {
-    const { url, index } = this.plan;
-    const address = Math.floor(index / SOCKETS_PER_ADDRESS);
-    const localAddress = address > 0 && /127\.0\.0\.1|localhost/.test(url) ? { localAddress: `127.0.0.${1 + address}` } : {};
+    const { localAddress } = this.plan;
+    const url = this.#context.options.urls[this.#node]!;
     const current = () => connection === this.#connection;
     return LoadSocket.open(
-      { url, token: this.#token, ...localAddress },
+      { url, token: this.#token, ...(localAddress === undefined ? {} : { localAddress }) },
       {
         chunk: () => {
           this.#arrivedUs = nowUs();
@@ -232,10 +236,22 @@ export class LoadClient {
         return this.onAnswer();
       case 'read':
         return this.#tell({ ev: 'cursor', of: frame.from, pos: frame.pos });
+      case 'goaway':
+        return void this.#moveOn(frame.reconnectInMs);
       case 'error':
         return this.#failed(frame);
       default:
     }
+  }
+
+  /** The node drains: it says when to go, so this is no error, and needs no wait of its own. */
+  async #moveOn(inMs: number): Promise<void> {
+    const connection = (this.#toldToGo = this.#connection);
+    await sleep(inMs);
+    if (connection !== this.#connection || !this.#joined) return;
+    this.#context.kicked('goaway', this.plan.role);
+    this.#leave();
+    await this.return({ atOnce: true });
   }
 
   #onJoined(head: number, reset: boolean): void {
@@ -275,7 +291,7 @@ export class LoadClient {
     const { role } = this.plan;
     const joined = this.#joined;
     if (joined) this.#context.kicked(code, role);
-    const expected = dawdles(role) && EXPECTED_OF_SLOW.has(code);
+    const expected = this.#toldToGo === this.#connection || (dawdles(role) && EXPECTED_OF_SLOW.has(code));
     // Who was not in yet counts its failure itself.
     if (joined ? !expected : code !== 1006) this.#context.error(`closed ${code}`);
     this.#waiting?.reject(new Error(`closed ${code}`));

@@ -1,4 +1,5 @@
 import type { HistoryWriter } from './history-writer.ts';
+import { NodeTurns } from './nodes.ts';
 import type { LoadOptions, Role } from './options.ts';
 import { Scanned } from './scanner.ts';
 import { type Counts, createCounts, createHistograms, type Histograms, type Latency } from './stats.ts';
@@ -12,6 +13,7 @@ export class LoadContext {
   readonly history: HistoryWriter | undefined;
   readonly histograms: Histograms = createHistograms();
   readonly window = new Window();
+  readonly nodes: NodeTurns;
   readonly counts: Counts = createCounts();
   readonly scanned = new Scanned();
   /** By code; also `closed 4409` and the like. */
@@ -32,6 +34,7 @@ export class LoadContext {
     this.run = run;
     this.runBytes = Buffer.from(`${run}-`);
     this.options = options;
+    this.nodes = new NodeTurns(options.urls.length);
     this.history = history;
   }
 
@@ -62,7 +65,7 @@ export class LoadContext {
     add(this.errors, code);
   }
 
-  kicked(code: number, role: Role): void {
+  kicked(code: number | 'goaway', role: Role): void {
     add(this.kicks, `${code} ${role}`);
   }
 }

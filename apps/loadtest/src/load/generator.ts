@@ -1,45 +1,51 @@
-import { Worker } from 'node:worker_threads';
 import type { FromWorker, ToWorker, WorkerInput } from './messages.ts';
 import { type Counts, createCounts } from './stats.ts';
 import { Window } from './window.ts';
+import { startProcess, startThread, type WorkerLink } from './worker-link.ts';
 
-/** A worker thread of the generator, and what it says. */
+/** A worker of the generator, and what it says. */
 export class Generator {
   readonly name: string;
   counts: Counts = createCounts();
   connected = 0;
-  /** CPU of the thread, and when it was told. */
+  /** Mode resume: all its clients are back. */
+  readonly returned: Promise<void>;
+  /** CPU of its thread, and when it was told. */
   cpuUs = 0;
   atUs = 0;
   /** Latencies told since they were last taken. */
   readonly window = new Window();
-  readonly #worker: Worker;
+  readonly #link: WorkerLink;
   readonly #said: FromWorker[] = [];
   #failed: Error | undefined;
   #wake = () => {};
 
-  constructor(input: WorkerInput) {
+  constructor(input: WorkerInput, { ownProcess = false } = {}) {
     this.name = input.name;
-    this.#worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: input });
-    this.#worker.on('message', (message: FromWorker) => {
-      if (message.t === 'connected') this.connected = message.count;
-      else if (message.t === 'progress') this.#progress(message);
-      else this.#said.push(message);
-      this.#wake();
-    });
-    this.#worker.on('error', (error) => {
-      this.#failed = error as Error;
-      this.#wake();
+    const back = Promise.withResolvers<void>();
+    this.returned = back.promise;
+    this.#link = (ownProcess ? startProcess : startThread)(input, {
+      message: (message) => {
+        if (message.t === 'connected') this.connected = message.count;
+        else if (message.t === 'progress') this.#progress(message);
+        else if (message.t === 'returned') back.resolve();
+        else this.#said.push(message);
+        this.#wake();
+      },
+      failed: (error) => {
+        this.#failed = error;
+        this.#wake();
+      },
     });
   }
 
   tell(message: ToWorker): void {
-    this.#worker.postMessage(message);
+    this.#link.post(message);
   }
 
   /** At once, whatever it does. */
   async end(): Promise<void> {
-    await this.#worker.terminate();
+    await this.#link.end();
   }
 
   async next<T extends FromWorker['t']>(t: T): Promise<Extract<FromWorker, { t: T }>> {

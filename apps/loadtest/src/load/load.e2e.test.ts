@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type LaunchedServer, launchServer, TEST_SECRET } from '@gapless/testkit';
 import { expect, test } from 'vitest';
+import { FILES_BESIDE } from './file-limit.ts';
 import { DEFAULTS, type LoadOptions } from './options.ts';
 import { runLoad } from './run.ts';
 import { selfTest } from './self-test.ts';
@@ -123,6 +124,61 @@ test('a server that goes away and comes back: everyone returns by itself', { tim
   await second.stop();
   expect(failuresOf(result, { failErrors: Number.POSITIVE_INFINITY })).toEqual([]);
   expect(result).toMatchObject({ kicks: { '1006 fast': 10 }, deliveredPct: 100, drain: { behind: 0 } });
+  expect(result.counts.reconnects).toBeGreaterThanOrEqual(10);
+});
+
+// Goal: several nodes, and more processes than one. Method: two names of one server, and few files for each process.
+test('clients spread over the nodes, change between them, and lose nothing', async () => {
+  const server = await launchServer();
+  const history = mkdtempSync(join(tmpdir(), 'gapless-load-'));
+  const urls = [server.url, server.url.replace('127.0.0.1', 'localhost')];
+  const options = { ...base, urls, flapPct: 20, localAddresses: ['127.0.0.1', '127.0.0.2'], history };
+  const result = await runLoad(options, { filesMax: FILES_BESIDE + 4 });
+  expect(failuresOf(result, {})).toEqual([]);
+  expect(result).toMatchObject({ deliveredPct: 100, errors: {}, check: { ok: true } });
+  expect(result.counts.reconnects).toBeGreaterThan(0);
+  // Ten clients, four in each process; the histories, and the log.
+  expect(readdirSync(history)).toHaveLength(3 + 1);
+  const { e2e, e2eSame, e2eOther } = result.latency;
+  expect(e2eSame!.count).toBeGreaterThan(0);
+  expect(e2eOther!.count).toBeGreaterThan(0);
+  expect(e2eSame!.count + e2eOther!.count).toBeLessThan(e2e!.count);
+  expect(result.hop!.p50).toBeCloseTo(e2eOther!.p50 - e2eSame!.p50);
+  expect(result.server!.nodes!.map(({ url }) => url)).toEqual(urls);
+  expect(result.server!.nodes!.every(({ rssMaxMiB = 0, connectionsMax }) => rssMaxMiB > 10 && connectionsMax === 10)).toBe(true);
+  await server.stop();
+});
+
+test('only the senders asked for send', async () => {
+  const server = await launchServer();
+  const result = await runLoad({ ...base, urls: [server.url], senders: 1 });
+  expect(failuresOf(result, {})).toEqual([]);
+  expect(result.counts).toMatchObject({ sent: 20, received: 100 });
+  await server.stop();
+});
+
+test('mode resume over several processes', async () => {
+  const server = await launchServer();
+  const options = { ...base, mode: 'resume', durationMs: 1_000, steadyPct: 20, urls: [server.url] } as const;
+  const result = await runLoad(options, { filesMax: FILES_BESIDE + 5 });
+  expect(failuresOf(result, {})).toEqual([]);
+  expect(result.stormMs).toBeGreaterThan(0);
+  await server.stop();
+});
+
+test('a node that drains says when to go, and going is no error', { timeout: 300_000 }, async () => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'gapless-load-'));
+  const first = await launchServer({ dataDir });
+  const underWay = Promise.withResolvers<void>();
+  const options = { ...base, durationMs: 4_000, drainTimeoutMs: 200_000, urls: [first.url] };
+  const run = runLoad(options, { onSecond: () => underWay.resolve() });
+  await Promise.race([underWay.promise, run]);
+  await first.stop();
+  const [second, result] = await Promise.all([launchServer({ dataDir, port: first.port }), run]);
+  await second.stop();
+  const { 'not connected': tries = 0, ...errors } = result.errors;
+  expect(errors).toEqual({});
+  expect(failuresOf(result, { failErrors: tries })).toEqual([]);
   expect(result.counts.reconnects).toBeGreaterThanOrEqual(10);
 });
 

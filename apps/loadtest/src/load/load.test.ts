@@ -30,7 +30,7 @@ test('spread divides the interval among the clients, burst does not', () => {
 
 test('the intended time travels in the mid', () => {
   for (const measured of [true, false]) {
-    const mid = makeMid('Lx', 12, 3, 123_456_789_012, measured);
+    const mid = makeMid('Lx', 12, 3, 123_456_789_012, { measured });
     expect([intendedOf(mid), isMeasured(mid)]).toEqual([123_456_789_012, measured]);
   }
 });
@@ -60,9 +60,9 @@ describe('a message is read without parsing it', () => {
   };
 
   test.each([true, false])('of this run, measured: %s', (measured) => {
-    const mid = makeMid('Lx', 12, 3, 123_456_789_012, measured);
+    const mid = makeMid('Lx', 12, 3, 123_456_789_012, { measured, node: 4 });
     const read = scan({ t: 'message', cid: 'c1', seq: 42, rev: 43, mid, ...rest });
-    expect(read).toMatchObject({ fits: true, seq: 42, mid, own: true, measured, intendedUs: 123_456_789_012 });
+    expect(read).toMatchObject({ fits: true, seq: 42, mid, own: true, measured, client: 12, node: 4, intendedUs: 123_456_789_012 });
   });
 
   test('of someone else', () => {
@@ -157,6 +157,14 @@ describe('the ceiling of the generator', () => {
 
 const LOOP = { loopP99Ms: 14.4, loopMaxMs: 40.4 };
 
+/** Two nodes, the other one 2 ms further. */
+function hopOf(): WorkerResult['histograms'] {
+  const histograms = createHistograms();
+  histograms.e2eSame.record(5_000);
+  histograms.e2eOther.record(7_000);
+  return histogramData(histograms);
+}
+
 function resultOf(change: Partial<WorkerResult> = {}, options: Partial<LoadOptions> = {}, e2eMs = 10): LoadResult {
   const histograms = createHistograms();
   for (let i = 0; i < 10; i++) for (const name of ['e2e', 'saved', 'resume'] as const) histograms[name].record(e2eMs * 1_000);
@@ -202,6 +210,9 @@ describe('a run fails', () => {
     [{}, { failStormLoopP99Ms: 15 }, []],
     [{}, { failStormLoopP99Ms: 14 }, ['event loop p99 of the storm 14.4 ms, at most 14 allowed']],
     [{ histograms: histogramData(createHistograms()) }, { failP99Ms: 9 }, ['e2e: nothing was measured']],
+    [{ histograms: hopOf() }, { failHopP50Ms: 2.1 }, []],
+    [{ histograms: hopOf() }, { failHopP50Ms: 1.9 }, ['another node adds 2.00 ms at p50, at most 1.9 allowed']],
+    [{}, { failHopP50Ms: 2 }, ['hop: nothing was measured']],
   ])('%#', (change, thresholds, failures) => {
     expect(failuresOf(resultOf(change), thresholds)).toEqual(failures);
   });
@@ -310,6 +321,10 @@ describe('options that make no sense are refused in one line that names the flag
     [{ slowConsumerPct: 60, noReadPct: 50 }, {}, /^--slow-consumer-pct/],
     [{ urls: ['localhost'] }, {}, /^--urls: "localhost"/],
     [{ groupSize: 5 }, {}, /^--group-size/],
+    [{ senders: 1 }, {}, /^--group-size, --senders: only/],
+    [{ mode: 'group', senders: 1.5 }, {}, /^--senders/],
+    [{ clients: 50_002, localAddresses: ['127.0.0.1', '127.0.0.2'] }, {}, /^--local-addresses: 50002 clients take 3/],
+    [{ clients: 50_000, localAddresses: ['127.0.0.1', '127.0.0.2'] }, {}, undefined],
     [{ resumeAtOnce: true }, {}, /^--resume-at-once: only in mode resume/],
     [{ mode: 'ping', flapPct: 5 }, {}, /^--flap-pct: not in mode ping/],
     [{ mode: 'connect', connectRate: 5 }, {}, /^--closed-loop, --connect-rate/],

@@ -4,12 +4,12 @@ import { makeMid } from './mid.ts';
 import { type ClientPlan, DEFAULTS, type Role } from './options.ts';
 import { Receiver } from './receiver.ts';
 import { tallyOf } from './tally.ts';
-import { threadsFor } from './threads.ts';
+import { sharesOf, threadsFor } from './threads.ts';
 
 // Goal: only what says something of the server is measured, and all that is missing is missed. Method: receivers, fed by hand.
 
 const plan = (index: number, change: Partial<ClientPlan> = {}): ClientPlan => {
-  return { index, user: `u${index}`, cid: 'c', url: '', sends: true, role: 'fast', steady: false, ...change };
+  return { index, user: `u${index}`, cid: 'c', node: 0, sends: true, role: 'fast', steady: false, ...change };
 };
 
 function receiving(change: Partial<ClientPlan>) {
@@ -91,4 +91,17 @@ test.each<[kinds: string[], count: number, expected: Record<string, number[]>]>(
   const threadOf = threadsFor(plans, count);
   const found = kinds.map((kind, at) => [kind, [...new Set(plans.slice(at * 12, (at + 1) * 12).map(threadOf))].sort()]);
   expect(Object.fromEntries(found)).toEqual(expected);
+});
+
+test('workers are processes where one may not hold all connections, and each has clients of every node', () => {
+  const plans = Array.from({ length: 60 }, (_, i) => plan(i, { node: i % 5 }));
+  const options = { workers: 2, urls: ['a', 'b', 'c', 'd', 'e'] };
+  const lengths = ({ shares }: ReturnType<typeof sharesOf>) => shares.map(({ length }) => length);
+  const threads = sharesOf(plans, options, 60);
+  expect([threads.ownProcess, lengths(threads)]).toEqual([false, [30, 30]]);
+  const processes = sharesOf(plans, options, 20);
+  expect([processes.ownProcess, lengths(processes)]).toEqual([true, [20, 20, 20]]);
+  for (const share of processes.shares) expect(new Set(share.map(({ node }) => node)).size).toBe(5);
+  const slow = plans.map((each) => ({ ...each, role: 'slow' as const }));
+  expect(() => sharesOf([...plans, ...slow.slice(0, 21)], options, 20)).toThrow(/ulimit -n/);
 });

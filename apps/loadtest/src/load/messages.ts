@@ -8,16 +8,19 @@ export interface WorkerInput {
   /** Prefix of every mid of this run. */
   readonly run: string;
   readonly name: string;
-  /** Mode resume: threads whose clients are all back, of how many; shared by them. */
-  readonly returned: Int32Array;
-  readonly threads: number;
 }
 
-export type ToWorker = { t: 'start'; startUs: number } | { t: 'drain'; heads: ReadonlyMap<string, number> };
+export type ToWorker =
+  | { t: 'start'; startUs: number }
+  /** Mode resume: the clients of every worker are back. */
+  | { t: 'stormOver' }
+  | { t: 'drain'; heads: ReadonlyMap<string, number> };
 
 export type FromWorker =
   | { t: 'connected'; count: number }
   | { t: 'ready' }
+  /** Mode resume: its clients are all back. */
+  | { t: 'returned' }
   | { t: 'progress'; counts: Counts; window: WindowData; cpuUs: number; atUs: number }
   /** Every message sent was answered, or will not be. */
   | { t: 'stopped'; heads: ReadonlyMap<string, number> }

@@ -1,9 +1,12 @@
 /**
- * `run-client-n-intended`: the intended time travels in the mid, in microseconds of the monotonic clock, so that any receiver can read it.
- * The last separator is `_` for a message whose latency says nothing about the server: its sender dawdles, or was away of its own accord.
+ * `run-client-n-node-intended`: what receivers need of a message travels in its mid.
+ *
+ * - `intended`: when it was to be sent, in microseconds of the monotonic clock.
+ * - `node`: where its sender was connected then.
+ * - The last separator is `_` for a message whose latency says nothing about the server: its sender dawdles, or was away of its own accord.
  */
-export function makeMid(run: string, client: number, n: number, intendedUs: number, measured = true): string {
-  return `${run}-${client.toString(36)}-${n.toString(36)}${measured ? '-' : '_'}${intendedUs.toString(36)}`;
+export function makeMid(run: string, client: number, n: number, intendedUs: number, { node = 0, measured = true } = {}): string {
+  return `${run}-${client.toString(36)}-${n.toString(36)}-${node.toString(36)}${measured ? '-' : '_'}${intendedUs.toString(36)}`;
 }
 
 export function intendedOf(mid: string): number {

@@ -3,7 +3,10 @@ export const SEND_MODELS = ['spread', 'burst'] as const;
 
 /** One run. Percentages are of the clients. */
 export interface LoadOptions {
+  /** Origins of the nodes. Client i starts at node i mod n, and goes to the next in turn whenever it lost its own. */
   readonly urls: readonly string[];
+  /** Source addresses of the connections, in turn; the system chooses when absent. */
+  readonly localAddresses?: readonly string[];
   readonly mode: (typeof MODES)[number];
   readonly clients: number;
   /** Connections opened per second; 0: as fast as they are answered. */
@@ -19,6 +22,8 @@ export interface LoadOptions {
   readonly closedLoop: boolean;
   readonly bodyBytes: number;
   readonly groupSize: number;
+  /** Of each conversation so many send, its first; 0: all. */
+  readonly senders: number;
   readonly slowConsumerPct: number;
   readonly slowConsumerDelayMs: number;
   readonly noReadPct: number;
@@ -29,6 +34,7 @@ export interface LoadOptions {
   readonly resumeAtOnce: boolean;
   /** Acknowledge and read what was received, once a second. */
   readonly acks: boolean;
+  /** Threads of the generator; more, and processes, where one process may not open that many connections. */
   readonly workers: number;
   readonly jwtSecret: string;
   /** Folder for NDJSON histories; every message is checked in full then. */
@@ -48,6 +54,7 @@ export const DEFAULTS = {
   closedLoop: false,
   bodyBytes: 128,
   groupSize: 100,
+  senders: 0,
   slowConsumerPct: 0,
   slowConsumerDelayMs: 100,
   noReadPct: 0,
@@ -71,7 +78,9 @@ export interface ClientPlan {
   readonly index: number;
   readonly user: string;
   readonly cid: string;
-  readonly url: string;
+  /** Where it starts: index in the urls. */
+  readonly node: number;
+  readonly localAddress?: string;
   readonly sends: boolean;
   readonly role: Role;
   readonly steady: boolean;

@@ -3,7 +3,6 @@ import { backoffMs } from './backoff.ts';
 import type { LoadClient } from './client.ts';
 import { nowUs } from './clock.ts';
 import type { LoadContext } from './context.ts';
-import type { WorkerInput } from './messages.ts';
 import { intendedMs } from './schedule.ts';
 
 const CONNECTS_AT_ONCE = 50;
@@ -48,20 +47,27 @@ async function enter(client: LoadClient, context: LoadContext, firstUs: number, 
   return false;
 }
 
+/** Mode resume: how the workers learn of one another that all their clients are back. */
+export interface Storm {
+  /** Those of this worker are. */
+  tellReturned(): void;
+  readonly over: Promise<void>;
+}
+
 /** Does what is due, when it is due, until the duration is over. */
 export class Pace {
   readonly #clients: readonly LoadClient[];
   readonly #context: LoadContext;
   readonly #startUs: number;
   readonly #endUs: number;
-  readonly #all: Pick<WorkerInput, 'returned' | 'threads'>;
+  readonly #others: Storm;
   /** Mode resume: how long the last one took to return and catch up. */
   stormMs: number | undefined;
   cutUs: number | undefined;
   #storm: Promise<void> | undefined;
 
-  constructor(clients: readonly LoadClient[], context: LoadContext, startUs: number, all: Pick<WorkerInput, 'returned' | 'threads'>) {
-    this.#all = all;
+  constructor(clients: readonly LoadClient[], context: LoadContext, startUs: number, others: Storm) {
+    this.#others = others;
     this.#clients = clients;
     this.#context = context;
     this.#startUs = startUs;
@@ -157,8 +163,8 @@ export class Pace {
     await Promise.all(cut.map((client) => client.return({ atOnce: resumeAtOnce })));
     while (cut.some((client) => !client.over && !client.receiver.caughtUp)) await sleep(POLL_MS);
     this.stormMs = cut.length === 0 ? 0 : (nowUs() - cutUs) / 1_000;
-    Atomics.add(this.#all.returned, 0, 1);
-    while (Atomics.load(this.#all.returned, 0) < this.#all.threads) await sleep(POLL_MS);
+    this.#others.tellReturned();
+    await this.#others.over;
     this.#context.stormEnds(nowUs());
   }
 

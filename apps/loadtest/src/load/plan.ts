@@ -1,4 +1,5 @@
 import { signToken } from '../token.ts';
+import { sourceOf } from './addresses.ts';
 import type { ClientPlan, LoadOptions, Role } from './options.ts';
 
 const PARTICIPANTS_PER_CALL = 1_000;
@@ -9,19 +10,21 @@ export async function makePlans(run: string, options: LoadOptions): Promise<Clie
   const size = options.mode === 'single_e2e' ? 2 : Math.min(options.groupSize, options.clients);
   const users = Array.from({ length: options.clients }, (_, index) => `${run}-u${index}`);
   const groups = Array.from({ length: Math.ceil(users.length / size) }, (_, group) => users.slice(group * size, (group + 1) * size));
+  const { urls } = options;
   const token = signToken(options.jwtSecret, 'gapless-load', 'admin');
   const cids: string[] = new Array(groups.length);
   let next = 0;
   const create = async () => {
-    for (let at = next++; at < groups.length; at = next++) cids[at] = await createGroup(options.urls[0]!, token, groups[at]!);
+    for (let at = next++; at < groups.length; at = next++) cids[at] = await createGroup(urls[at % urls.length]!, token, groups[at]!);
   };
   await Promise.all(Array.from({ length: CALLS_AT_ONCE }, create));
   return users.map((user, index) => ({
     index,
     user,
     cid: cids[Math.floor(index / size)]!,
-    url: options.urls[index % options.urls.length]!,
-    sends: true,
+    node: index % urls.length,
+    ...sourceOf(index, options),
+    sends: options.senders === 0 || index % size < options.senders,
     role: roleOf(index, options),
     steady: options.mode === 'resume' && (index * 37 + 11) % 100 < options.steadyPct,
   }));

@@ -1,3 +1,4 @@
+import { SOCKETS_PER_ADDRESS } from './addresses.ts';
 import { DEFAULTS, type LoadOptions } from './options.ts';
 
 /** `{"text":""}`, and what the protocol allows. */
@@ -21,6 +22,7 @@ function wrongNumber(options: Omit<LoadOptions, 'jwtSecret'>, { repeats, findMax
   const whole = { clients: options.clients, workers: options.workers, groupSize: options.groupSize, repeats };
   for (const [name, value] of Object.entries(whole))
     if (!Number.isInteger(value) || value < 1) return `${flagOf(name)}: a whole number from 1`;
+  if (!Number.isInteger(options.senders)) return '--senders: a whole number';
   if (options.durationMs <= 0) return '--duration: more than 0';
   if (options.msgIntervalMs <= 0) return '--msg-interval-ms: more than 0';
   if (options.warmUpMs >= options.durationMs) return '--warm-up: shorter than --duration, or nothing is measured';
@@ -31,6 +33,9 @@ function wrongNumber(options: Omit<LoadOptions, 'jwtSecret'>, { repeats, findMax
   if (steadyPct > 99) return '--steady-pct: at most 99, or nobody returns';
   if (findMaxP99Ms !== undefined && findMaxP99Ms <= 0) return '--find-max-p99-ms: more than 0';
   for (const url of options.urls) if (!URL.canParse(url) || !/^http:/.test(url)) return `--urls: "${url}" is no http origin`;
+  const { localAddresses, clients } = options;
+  if (localAddresses !== undefined && clients > localAddresses.length * SOCKETS_PER_ADDRESS)
+    return `--local-addresses: ${clients} clients take ${Math.ceil(clients / SOCKETS_PER_ADDRESS)} of them`;
   return undefined;
 }
 
@@ -47,8 +52,8 @@ function wrongTogether(options: Omit<LoadOptions, 'jwtSecret'>, { repeats, findM
   if (mode === 'single_e2e' && clients % 2 !== 0) return '--clients: an even number in mode single_e2e, it makes pairs';
   const onlyResume = mode === 'resume' ? undefined : changed('steadyPct', 'resumeAtOnce');
   if (onlyResume !== undefined) return `${flagOf(onlyResume)}: only in mode resume`;
-  if (mode !== 'group' && mode !== 'resume' && changed('groupSize') !== undefined)
-    return '--group-size: only in the modes group and resume';
+  if (mode !== 'group' && mode !== 'resume' && changed('groupSize', 'senders') !== undefined)
+    return '--group-size, --senders: only in the modes group and resume';
   if (mode === 'ping' || mode === 'connect') {
     const without = changed(...troubles, 'acks') ?? (options.history === undefined ? undefined : 'history');
     if (without !== undefined) return `${flagOf(without)}: not in mode ${mode}, where no message is sent`;

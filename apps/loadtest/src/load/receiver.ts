@@ -20,6 +20,8 @@ export class Receiver {
   tracker: SeqTracker | undefined;
   /** The head then: what must be received starts after it. */
   from = 0;
+  /** Where it is connected. */
+  node = 0;
   readonly #plan: ClientPlan;
   readonly #context: LoadContext;
   readonly #body: Buffer;
@@ -70,19 +72,22 @@ export class Receiver {
     if (tracker === undefined) return this.#context.error('message before joined');
     tracker.receive(seq);
     const resuming = this.#resuming;
-    if (scanned.own && scanned.measured && (resuming === undefined || !resuming.own || seq > resuming.head))
-      this.#measure(scanned.intendedUs, now);
+    if (scanned.own && scanned.measured && (resuming === undefined || !resuming.own || seq > resuming.head)) this.#measure(now);
     if (++counts.received % SAMPLE === 0) this.#compare(data, start, end);
     if (history !== undefined) this.#record(data, end, resuming !== undefined && seq <= resuming.head);
     if (resuming !== undefined) this.#catchUp(now);
   }
 
-  #measure(intendedUs: number, now: number): void {
-    const { histograms, window, measureFromUs } = this.#context;
+  #measure(now: number): void {
+    const { histograms, window, measureFromUs, scanned, nodes } = this.#context;
+    const { intendedUs } = scanned;
     if (intendedUs < measureFromUs || this.#plan.role === 'noRead') return;
     if (this.#plan.role === 'slow') return histograms.e2eSlow.record(now - intendedUs);
     histograms.e2e.record(now - intendedUs);
     window.e2e.record(now - intendedUs);
+    // Without the sender itself, and without what waited for a return: what is left differs by the way between the nodes alone.
+    if (nodes.count > 1 && scanned.client !== this.#plan.index && this.#resuming === undefined)
+      histograms[scanned.node === this.node ? 'e2eSame' : 'e2eOther'].record(now - intendedUs);
     if (this.#plan.steady && this.#context.inStorm(intendedUs)) histograms.e2eStorm.record(now - intendedUs);
   }
 

@@ -1,6 +1,7 @@
 import type { CheckResult } from '../check/check.ts';
 import type { LoopDelay } from './loop-delay.ts';
 import type { WorkerResult } from './messages.ts';
+import { type NodeUse, nodeUses } from './node-use.ts';
 import type { LoadOptions } from './options.ts';
 import type { ServerSample } from './server-probe.ts';
 import {
@@ -35,6 +36,18 @@ export interface ServerUse extends LoopDelay {
   readonly rssMaxMiB: number;
   /** CPU for each message received, everything included. */
   readonly cpuUsPerReceived?: number;
+  /** With several nodes, each; in the order of the urls. */
+  readonly nodes?: readonly NodeUse[];
+}
+
+/**
+ * What it adds, in milliseconds, that a receiver is not on the sender's node: the difference of the percentiles of `e2eOther` and `e2eSame`,
+ * which are of the same messages.
+ */
+export interface Hop {
+  readonly p50: number;
+  readonly p95: number;
+  readonly p99: number;
 }
 
 /** Delay of the server's event loop: while measured, and in mode resume from the cut until the last one was back. */
@@ -57,6 +70,8 @@ export interface LoadResult {
   readonly deliveredPct: number;
   /** Milliseconds. */
   readonly latency: Partial<Record<Latency, Percentiles>>;
+  /** With several nodes. */
+  readonly hop?: Hop;
   /** For pictures: up to so many milliseconds, so many. */
   readonly bars: { readonly [L in 'e2e' | 'saved']?: readonly [upToMs: number, count: number][] };
   readonly errors: Readonly<Record<string, number>>;
@@ -110,7 +125,9 @@ export function summarise(
   const { jwtSecret: _, ...shown } = options;
   const generatorCpuPct = Math.max(...workers.map(({ cpuPct }) => cpuPct));
   const storms = workers.map(({ stormMs }) => stormMs);
-  const server = serverUse(seconds.slice(0, Math.max(1, Math.round(options.durationMs / 1_000))), loop.run);
+  const sending = seconds.slice(0, Math.max(1, Math.round(options.durationMs / 1_000)));
+  const server = serverUse(options.urls, sending, loop.run);
+  const hop = hopOf(latency);
   return {
     at: new Date().toISOString(),
     options: shown,
@@ -120,6 +137,7 @@ export function summarise(
     delivered,
     deliveredPct: expected === 0 ? 100 : (delivered / expected) * 100,
     latency,
+    ...(hop === undefined ? {} : { hop }),
     bars: barsOf(histograms),
     errors: errors!,
     kicks: kicks!,
@@ -139,7 +157,12 @@ function barsOf(histograms: ReturnType<typeof createHistograms>): LoadResult['ba
   return Object.fromEntries(names.map((name) => [name, histograms[name].bars().map(([upTo, count]) => [upTo / 1_000, count])]));
 }
 
-function serverUse(seconds: readonly Second[], loop: LoopDelay): ServerUse | undefined {
+function hopOf({ e2eSame, e2eOther }: LoadResult['latency']): Hop | undefined {
+  if (e2eSame === undefined || e2eOther === undefined) return undefined;
+  return { p50: e2eOther.p50 - e2eSame.p50, p95: e2eOther.p95 - e2eSame.p95, p99: e2eOther.p99 - e2eSame.p99 };
+}
+
+function serverUse(urls: readonly string[], seconds: readonly Second[], loop: LoopDelay): ServerUse | undefined {
   const sampled = seconds.filter(({ cpuPct }) => cpuPct !== undefined);
   if (sampled.length === 0) return undefined;
   const cpu = sampled.reduce((sum, { cpuPct }) => sum + cpuPct!, 0);
@@ -149,5 +172,6 @@ function serverUse(seconds: readonly Second[], loop: LoopDelay): ServerUse | und
     rssMaxMiB: Math.max(...sampled.map(({ rssMiB }) => rssMiB!)),
     ...(received > 0 ? { cpuUsPerReceived: (cpu * 1e4) / received } : {}),
     ...loop,
+    ...(urls.length > 1 ? { nodes: nodeUses(urls, seconds) } : {}),
   };
 }

@@ -5,14 +5,15 @@ import { checkFiles } from '../check/files.ts';
 import { serverLog } from '../check/server-log.ts';
 import { signToken } from '../token.ts';
 import { nowUs } from './clock.ts';
+import { FILES_BESIDE, openFilesMax } from './file-limit.ts';
 import { Generator } from './generator.ts';
-import type { WorkerInput, WorkerResult } from './messages.ts';
+import type { WorkerResult } from './messages.ts';
 import { Meter } from './meter.ts';
 import type { ClientPlan, LoadOptions } from './options.ts';
-import { makePlans } from './plan.ts';
+import { LoadError, makePlans } from './plan.ts';
 import { type LoadResult, type Loops, type Second, summarise } from './result.ts';
 import { ServerProbe } from './server-probe.ts';
-import { threadsFor } from './threads.ts';
+import { sharesOf } from './threads.ts';
 
 /** Workers are told the start this long ahead. */
 const HEAD_START_US = 100_000;
@@ -25,15 +26,17 @@ export interface RunHooks {
   onSecond?: (second: Second) => void;
   /** What goes on before and after the seconds. */
   onPhase?: (text: string) => void;
+  /** Files that one process may open; as the system says when absent. */
+  filesMax?: number;
 }
 
 /** Runs one load and resolves to what was measured. Nothing is judged here. @throws LoadError the run could not start */
-export async function runLoad(options: LoadOptions, { pid, onSecond, onPhase = () => {} }: RunHooks = {}): Promise<LoadResult> {
+export async function runLoad(options: LoadOptions, { pid, onSecond, onPhase = () => {}, filesMax }: RunHooks = {}): Promise<LoadResult> {
   const run = `L${Date.now().toString(36)}`;
   if (options.history !== undefined) mkdirSync(options.history, { recursive: true });
   onPhase(`creating ${options.clients} users and their conversations`);
   const plans = await makePlans(run, options);
-  const workers = startWorkers(options, run, plans);
+  const workers = startWorkers(options, run, plans, filesMax);
   const measured = await measure(options, workers, { pid, onSecond, onPhase }).finally(() =>
     Promise.all(workers.map((worker) => worker.end())),
   );
@@ -55,6 +58,9 @@ async function measure(
   const meter = new Meter(workers, probe, onSecond);
   const startUs = nowUs() + HEAD_START_US;
   for (const worker of workers) worker.tell({ t: 'start', startUs });
+  void Promise.all(workers.map((worker) => worker.returned)).then(() => {
+    for (const worker of workers) worker.tell({ t: 'stormOver' });
+  });
   const stopped = await Promise.all(workers.map((worker) => worker.next('stopped')));
   onPhase('sending is over; waiting until everyone has everything');
   const heads = new Map<string, number>();
@@ -74,21 +80,14 @@ function loopsOf(probe: ServerProbe, { warmUpMs, durationMs }: LoadOptions, star
   return { run, storm: probe.loopBetween(Math.min(...cuts), Math.max(...back)) };
 }
 
-export function startWorkers(options: LoadOptions, run: string, plans: readonly ClientPlan[]): Generator[] {
-  const count = Math.min(options.workers, options.clients);
-  const threadOf = threadsFor(plans, count);
-  const returned = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
-  return Array.from({ length: count }, (_, n) => {
-    const input = {
-      options,
-      run,
-      returned,
-      threads: count,
-      name: `${run}-${n}`,
-      plans: plans.filter((plan) => threadOf(plan) === n),
-    };
-    return new Generator(input satisfies WorkerInput);
-  });
+export function startWorkers(
+  options: LoadOptions,
+  run: string,
+  plans: readonly ClientPlan[],
+  filesMax: number = openFilesMax(),
+): Generator[] {
+  const { ownProcess, shares } = sharesOf(plans, options, Math.max(1, filesMax - FILES_BESIDE));
+  return shares.map((share, n) => new Generator({ options, run, name: `${run}-${n}`, plans: share }, { ownProcess }));
 }
 
 export async function connected(
@@ -113,14 +112,24 @@ async function checkRun(options: LoadOptions, workers: readonly Generator[], pla
   const final = join(options.history!, `${workers[0]!.name.split('-')[0]}-final.ndjson`);
   writeFileSync(final, '');
   const conversations = [...new Map(plans.map((plan) => [plan.cid, plan])).values()];
+  const url = await firstReady(options.urls);
   const readSome = async () => {
     for (let plan = conversations.pop(); plan !== undefined; plan = conversations.pop()) {
       const lines: string[] = [];
       const token = signToken(options.jwtSecret, plan.user);
-      for await (const event of serverLog({ url: options.urls[0]!, token, cid: plan.cid })) lines.push(`${JSON.stringify(event)}\n`);
+      for await (const event of serverLog({ url, token, cid: plan.cid })) lines.push(`${JSON.stringify(event)}\n`);
       writeFileSync(final, lines.join(''), { flag: 'a' });
     }
   };
   await Promise.all(Array.from({ length: LOGS_AT_ONCE }, readSome));
   return checkFiles([...files, final]);
+}
+
+/** Any node tells the same; some may be gone. */
+async function firstReady(urls: readonly string[]): Promise<string> {
+  for (const url of urls) {
+    const response = await fetch(`${url}/readyz`).catch(() => undefined);
+    if (response?.ok === true) return url;
+  }
+  throw new LoadError('no node is ready, so the histories cannot be checked');
 }

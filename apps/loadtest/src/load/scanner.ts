@@ -91,6 +91,9 @@ export class Scanned {
   /** Its latency counts; see mid.ts. */
   measured = false;
   intendedUs = 0;
+  /** Who sent it, and on which node. */
+  client = 0;
+  node = 0;
 }
 
 /**
@@ -116,6 +119,10 @@ export function scanMessage(data: Buffer, start: number, end: number, run: Uint8
   into.midStart = at;
   let own = true;
   for (let i = 0; i < run.length; i++) if (data[at + i] !== run[i]) own = false;
+  // The last four fields of the mid, of which the second is not needed.
+  let client = 0;
+  let n = 0;
+  let node = 0;
   let time = 0;
   let separator = 0;
   for (; at < end; at++) {
@@ -123,6 +130,9 @@ export function scanMessage(data: Buffer, start: number, end: number, run: Uint8
     if (char === QUOTE) break;
     if (char === DASH || char === UNDERSCORE) {
       separator = char;
+      client = n;
+      n = node;
+      node = time;
       time = 0;
     } else time = time * 36 + char - (char <= 0x39 ? 0x30 : 0x57);
   }
@@ -130,10 +140,12 @@ export function scanMessage(data: Buffer, start: number, end: number, run: Uint8
   into.own = own;
   into.measured = separator === DASH;
   into.intendedUs = time;
+  into.client = client;
+  into.node = node;
   return at < end;
 }
 
-export const FRAME = { message: 1, joined: 2, ack: 3, pong: 4, error: 5, read: 6, other: 0 } as const;
+export const FRAME = { message: 1, joined: 2, ack: 3, pong: 4, error: 5, read: 6, goaway: 7, other: 0 } as const;
 
 /** The type of a frame by its first letters: servers put `t` first. */
 export function frameType(data: Buffer, start: number): (typeof FRAME)[keyof typeof FRAME] {
@@ -148,6 +160,8 @@ export function frameType(data: Buffer, start: number): (typeof FRAME)[keyof typ
       return data[start + 7] === 0x6f ? FRAME.pong : FRAME.other;
     case 0x65:
       return FRAME.error;
+    case 0x67:
+      return FRAME.goaway;
     case 0x72:
       return data[start + 9] === 0x64 ? FRAME.read : FRAME.other;
     default:

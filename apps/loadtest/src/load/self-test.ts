@@ -57,9 +57,9 @@ export async function selfTest(
   const sink = await Sink.start({ run, bodyBytes });
   const url = `http://127.0.0.1:${sink.port}`;
   const plans = Array.from({ length: clients }, (_, index): ClientPlan => {
-    return { index, user: `${run}-u${index}`, cid: SINK_CID, url, sends: false, role: 'fast', steady: false };
+    return { index, user: `${run}-u${index}`, cid: SINK_CID, node: 0, sends: false, role: 'fast', steady: false };
   });
-  const workers = startWorkers({ ...options, mode: 'group', durationMs: 3_600_000 }, run, plans);
+  const workers = startWorkers({ ...options, urls: [url], mode: 'group', durationMs: 3_600_000 }, run, plans);
   try {
     await connected(workers, options, () => {});
     for (const worker of workers) worker.tell({ t: 'start', startUs: nowUs() });

@@ -4,13 +4,21 @@ import { findServer, ServerProcess } from './server-process.ts';
 
 const SCRAPE_TIMEOUT_MS = 900;
 
-export interface ServerSample {
-  /** 100 for one whole core; all nodes together. */
+export interface NodeSample {
+  /** 100 for one whole core. */
   readonly cpuPct?: number;
   readonly rssMiB?: number;
-  /** Delay of the event loop since the last look, of the worst node, its timer's 10 ms included. */
+  /** Live ones, as it tells. */
+  readonly connections?: number;
+  /** Delay of the event loop since the last look, its timer's 10 ms included. */
   readonly loopP99Ms?: number;
   readonly loopMaxMs?: number;
+}
+
+/** All nodes together: CPU, memory and connections are sums, delays those of the worst node. */
+export interface ServerSample extends NodeSample {
+  /** With several, each, in the order of the urls; empty for one that did not answer. */
+  readonly nodes?: readonly NodeSample[];
 }
 
 /** Looks at the nodes under load: at their processes when they are local, else at what their /metrics tell. */
@@ -18,7 +26,7 @@ export class ServerProbe {
   readonly #nodes: Node[];
 
   constructor(urls: readonly string[], pid?: number) {
-    this.#nodes = urls.map((url, at) => new Node(url, at === 0 && pid !== undefined ? pid : findServer(url)));
+    this.#nodes = urls.map((url, at) => new Node(url, at === 0 ? pid : undefined));
   }
 
   /** Of the worst node. */
@@ -28,35 +36,56 @@ export class ServerProbe {
 
   async sample(): Promise<ServerSample> {
     const samples = await Promise.all(this.#nodes.map((node) => node.sample()));
-    const all = (name: keyof ServerSample) => samples.map((sample) => sample[name]).filter((value) => value !== undefined);
-    const sum = (values: number[]) => values.reduce((total, value) => total + value, 0);
-    return {
-      ...(all('cpuPct').length > 0 ? { cpuPct: sum(all('cpuPct')), rssMiB: sum(all('rssMiB')) } : {}),
-      ...(all('loopP99Ms').length > 0 ? { loopP99Ms: Math.max(...all('loopP99Ms')), loopMaxMs: Math.max(...all('loopMaxMs')) } : {}),
-    };
+    return { ...together(samples), ...(samples.length > 1 ? { nodes: samples } : {}) };
   }
+}
+
+function together(samples: readonly NodeSample[]): NodeSample {
+  const figure = (name: keyof NodeSample, of: (values: number[]) => number) => {
+    const values = samples.map((sample) => sample[name]).filter((value) => value !== undefined);
+    return values.length === 0 ? {} : { [name]: of(values) };
+  };
+  const sum = (values: number[]) => values.reduce((total, value) => total + value, 0);
+  const most = (values: number[]) => Math.max(...values);
+  return {
+    ...figure('cpuPct', sum),
+    ...figure('rssMiB', sum),
+    ...figure('connections', sum),
+    ...figure('loopP99Ms', most),
+    ...figure('loopMaxMs', most),
+  };
 }
 
 class Node {
   readonly loop = new LoopDelays();
   readonly #url: string;
-  readonly #process: ServerProcess | undefined;
+  #process: ServerProcess | undefined;
   #cpu: { sec: number; at: number } | undefined;
+  /** It has no metrics, or does not show them. */
   #silent = false;
 
   constructor(url: string, pid: number | undefined) {
     this.#url = url;
-    this.#process = pid === undefined ? undefined : new ServerProcess(pid);
+    this.#find(pid);
   }
 
-  async sample(): Promise<ServerSample> {
+  async sample(): Promise<NodeSample> {
     const told = await this.#scrape();
     const seen = this.#process?.sample();
+    // It was started again: another process on the same port.
+    if (seen === undefined && this.#process !== undefined) this.#find();
     return { ...told, ...seen };
   }
 
-  /** A node that does not answer in time is not asked again. */
-  async #scrape(): Promise<ServerSample> {
+  #find(pid: number | undefined = findServer(this.#url)): void {
+    try {
+      if (pid !== undefined) this.#process = new ServerProcess(pid);
+    } catch {
+      // Gone again; the next look finds the one after it.
+    }
+  }
+
+  async #scrape(): Promise<NodeSample> {
     if (this.#silent) return {};
     const askedUs = nowUs();
     try {
@@ -66,27 +95,24 @@ class Node {
         this.loop.add({ metrics, askedUs, answeredUs: nowUs() });
         return this.#read(metrics);
       }
-      this.#silent = true;
-    } catch (error) {
-      // A busy server is late; one that is gone stays so.
-      this.#silent = (error as Error).name !== 'TimeoutError';
+      this.#silent = response.status < 500;
+    } catch {
+      // Busy, or gone: it may come back.
     }
     return {};
   }
 
-  #read(metrics: string): ServerSample {
+  #read(metrics: string): NodeSample {
     const value = (name: string) => Number(new RegExp(`^${name} (\\S+)`, 'm').exec(metrics)?.[1] ?? Number.NaN);
     const [sec, at, before] = [value('process_cpu_seconds_total'), performance.now() / 1_000, this.#cpu];
     this.#cpu = { sec, at };
-    const loop = {
-      loopP99Ms: value('nodejs_eventloop_lag_p99_seconds') * 1_000,
-      loopMaxMs: value('nodejs_eventloop_lag_max_seconds') * 1_000,
-    };
+    const [connections, loopP99Ms] = [value('gapless_ws_connections'), value('nodejs_eventloop_lag_p99_seconds') * 1_000];
+    // A server that was started again counts from zero.
+    const known = before !== undefined && sec >= before.sec;
     return {
-      ...(before === undefined || Number.isNaN(sec)
-        ? {}
-        : { cpuPct: ((sec - before.sec) / (at - before.at)) * 100, rssMiB: value('process_resident_memory_bytes') / 2 ** 20 }),
-      ...(Number.isNaN(loop.loopP99Ms) ? {} : loop),
+      ...(known ? { cpuPct: ((sec - before.sec) / (at - before.at)) * 100, rssMiB: value('process_resident_memory_bytes') / 2 ** 20 } : {}),
+      ...(Number.isNaN(connections) ? {} : { connections }),
+      ...(Number.isNaN(loopP99Ms) ? {} : { loopP99Ms, loopMaxMs: value('nodejs_eventloop_lag_max_seconds') * 1_000 }),
     };
   }
 }

@@ -2,9 +2,22 @@ import { Hdr, type HdrData } from './hdr.ts';
 
 /**
  * `e2e`: receivers that read as they should; `e2eSlow`: those that dawdle; `e2eStorm`: those that stayed, while all others came back.
+ * `e2eSame`, `e2eOther`: of `e2e`, with several nodes, the receivers beside the sender on its node, and those on other nodes.
  * `lag`: how late the generator itself sent.
  */
-export const LATENCIES = ['connect', 'accepted', 'saved', 'e2e', 'e2eSlow', 'e2eStorm', 'ping', 'resume', 'lag'] as const;
+export const LATENCIES = [
+  'connect',
+  'accepted',
+  'saved',
+  'e2e',
+  'e2eSlow',
+  'e2eStorm',
+  'e2eSame',
+  'e2eOther',
+  'ping',
+  'resume',
+  'lag',
+] as const;
 export type Latency = (typeof LATENCIES)[number];
 
 /** Microseconds. */

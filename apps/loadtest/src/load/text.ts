@@ -1,4 +1,5 @@
 import type { LoopDelay } from './loop-delay.ts';
+import type { NodeUse } from './node-use.ts';
 import { printTable, type Repeated, tableOf } from './repeats.ts';
 import { GENERATOR_CPU_MAX_PCT, type LoadResult, type Second } from './result.ts';
 import type { SearchResult } from './search.ts';
@@ -6,7 +7,12 @@ import type { Latency } from './stats.ts';
 
 const ms = (value: number) => value.toFixed(value < 10 ? 2 : 1).padStart(9);
 
-const NAMES: Partial<Record<Latency, string>> = { e2eSlow: 'e2e slow', e2eStorm: 'e2e storm' };
+const NAMES: Partial<Record<Latency, string>> = {
+  e2eSlow: 'e2e slow',
+  e2eStorm: 'e2e storm',
+  e2eSame: 'same node',
+  e2eOther: 'other node',
+};
 
 /** The result for people. */
 export function printResult(result: LoadResult, failures: readonly string[]): string {
@@ -23,6 +29,9 @@ export function printResult(result: LoadResult, failures: readonly string[]): st
     lines.push(
       `${(NAMES[name as Latency] ?? name).padEnd(10)}${[p50, p90, p95, p99, p999, max].map(ms).join('')}${String(count).padStart(9)}`,
     );
+  const { hop } = result;
+  if (hop !== undefined)
+    lines.push(`hop        another node adds p50 ${hop.p50.toFixed(2)}, p95 ${hop.p95.toFixed(2)}, p99 ${hop.p99.toFixed(2)} ms`);
   for (const [code, count] of Object.entries(errors)) lines.push(`error      ${code}: ${count}`);
   for (const [code, count] of Object.entries(kicks)) lines.push(`ended      ${code}: ${count}`);
   const { stormMs, storm } = result;
@@ -46,10 +55,16 @@ export function printResult(result: LoadResult, failures: readonly string[]): st
       `server     CPU ${server.cpuPct.toFixed(0)} % of a core on average${each}, RSS up to ${server.rssMaxMiB.toFixed(0)} MiB${loopText(server)}`,
     );
   }
+  for (const node of server?.nodes ?? []) lines.push(nodeText(node));
   if (result.check !== undefined) lines.push(`checker    ${result.check.events} events, ${result.check.anomalies.length} kinds of anomaly`);
   for (const failure of failures) lines.push(`FAILED     ${failure}`);
   if (failures.length === 0) lines.push('PASSED');
   return lines.join('\n');
+}
+
+function nodeText({ url, cpuPct, rssMaxMiB, connectionsMax }: NodeUse): string {
+  const process = cpuPct === undefined ? 'was not seen' : `CPU ${cpuPct.toFixed(0)} %, RSS up to ${rssMaxMiB!.toFixed(0)} MiB`;
+  return `node       ${url}  ${process}${connectionsMax === undefined ? '' : `, up to ${connectionsMax} connections`}`;
 }
 
 /** A server without the histogram tells less, and that is named. */

@@ -5,6 +5,8 @@ export interface Thresholds {
   readonly failP99Ms?: number;
   readonly failSavedP99Ms?: number;
   readonly failResumeP99Ms?: number;
+  /** Added at p50 when the receiver is on another node. */
+  readonly failHopP50Ms?: number;
   /** Of the server's event loop, mode resume: from the cut until the last one was back. */
   readonly failStormLoopP99Ms?: number;
   readonly failErrors?: number;
@@ -21,7 +23,7 @@ export function failuresOf(result: LoadResult, thresholds: Thresholds): string[]
   if (count > failErrors) failures.push(`${count} errors, at most ${failErrors} allowed`);
   if (deliveredPct < failDeliveredPct) failures.push(`${deliveredPct.toFixed(3)} % delivered, ${failDeliveredPct} required`);
   if (drain.behind > 0) failures.push(`${drain.behind} clients behind after ${(drain.ms / 1_000).toFixed(1)} s`);
-  failures.push(...latencyFailures(result, thresholds), ...stormFailures(result, thresholds));
+  failures.push(...latencyFailures(result, thresholds), ...hopFailures(result, thresholds), ...stormFailures(result, thresholds));
   if (check !== undefined && !check.ok) failures.push(`the checker found ${check.anomalies.map(({ name }) => name).join(', ')}`);
   return failures;
 }
@@ -39,6 +41,12 @@ function latencyFailures({ latency, options }: LoadResult, { failP99Ms, failSave
     if (p99 === undefined) return [`${name}: nothing was measured`];
     return p99 > limitMs ? [`${name} p99 ${p99.toFixed(1)} ms, at most ${limitMs} allowed`] : [];
   });
+}
+
+function hopFailures({ hop }: LoadResult, { failHopP50Ms: limitMs }: Thresholds): string[] {
+  if (limitMs === undefined) return [];
+  if (hop === undefined) return ['hop: nothing was measured'];
+  return hop.p50 > limitMs ? [`another node adds ${hop.p50.toFixed(2)} ms at p50, at most ${limitMs} allowed`] : [];
 }
 
 /** What a server without the histogram tells does not pass for it. */

@@ -1,29 +1,32 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parentPort, workerData } from 'node:worker_threads';
 import { LoadClient } from './client.ts';
 import { nowUs } from './clock.ts';
 import { LoadContext } from './context.ts';
 import { HistoryWriter } from './history-writer.ts';
-import type { FromWorker, ToWorker, WorkerInput, WorkerResult } from './messages.ts';
+import type { ToWorker, WorkerResult } from './messages.ts';
 import { connectAll, Pace, until } from './pace.ts';
 import { type Arrived, histogramData } from './stats.ts';
 import { tallyOf } from './tally.ts';
+import { openPort } from './worker-port.ts';
 
-// One thread of the generator: connects its clients, sends by the clock, drains, and gives what it counted.
+// One worker of the generator, a thread or a process: connects its clients, sends by the clock, drains, and gives what it counted.
 
 const POLL_MS = 20;
 const TELL_MS = 1_000;
 
-const { options, plans, run, name, returned, threads } = workerData as WorkerInput;
+const port = await openPort();
+const { options, plans, run, name } = port.input;
+const { tell } = port;
 const history = options.history === undefined ? undefined : new HistoryWriter(join(options.history, `${name}.ndjson`), name);
 const context = new LoadContext(run, options, history);
 const clients = plans.map((plan) => new LoadClient(plan, context));
-const tell = (message: FromWorker) => parentPort!.postMessage(message);
 
 const inbox: ToWorker[] = [];
 let wake = () => {};
-parentPort!.on('message', (message: ToWorker) => {
+const storm = Promise.withResolvers<void>();
+port.onMessage((message) => {
+  if (message.t === 'stormOver') return storm.resolve();
   inbox.push(message);
   wake();
 });
@@ -52,7 +55,7 @@ const report = () => tell({ t: 'progress', counts: context.counts, window: conte
 const progress = setInterval(report, TELL_MS);
 const cpu = usedUs();
 const warm = until(context.measureFromUs).then(arrived);
-const pace = new Pace(clients, context, startUs, { returned, threads });
+const pace = new Pace(clients, context, startUs, { tellReturned: () => tell({ t: 'returned' }), over: storm.promise });
 await pace.run();
 const cpuPct = (usedUs() - cpu) / 10 / options.durationMs;
 
@@ -74,7 +77,6 @@ report();
 for (const client of clients) client.finish();
 history?.close();
 tell({ t: 'result', ...result() });
-parentPort!.close();
 
 /** Until it is true of every client, or the time of the drain is over. */
 async function all(done: (client: LoadClient) => boolean): Promise<void> {
@@ -106,9 +108,9 @@ function result(): WorkerResult {
   }
   const drained = { saved: counts.saved - stopped.saved, received: counts.received - stopped.received };
   const { stormMs, cutUs } = pace;
-  const storm = { ...(stormMs === undefined ? {} : { stormMs }), ...(cutUs === undefined ? {} : { cutUs }) };
+  const cut = { ...(stormMs === undefined ? {} : { stormMs }), ...(cutUs === undefined ? {} : { cutUs }) };
   return {
     ...{ counts, histograms: histogramData(histograms), rates, drained, expected, delivered },
-    ...{ errors, kicks, cpuPct, drainMs, behind, ...storm },
+    ...{ errors, kicks, cpuPct, drainMs, behind, ...cut },
   };
 }

@@ -5,7 +5,12 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 export function withLoadFlags(command: Command): Command {
   return command
     .optionsGroup('Where:')
-    .option('--url, --urls <url,…>', 'origin of the server, or of its nodes', DEFAULTS.urls[0])
+    .addOption(
+      new Option('--url, --urls <url,…>', 'origin of the server, or of its nodes; also several times')
+        .argParser(gathered)
+        .default(DEFAULTS.urls, DEFAULTS.urls[0]),
+    )
+    .option('--local-addresses <from-to,…>', 'connect from these addresses in turn: above 28,000 connections to one port')
     .option('--jwt-secret <value>', 'makes the tokens (GAPLESS_JWT_SECRET)')
     .option('--pid <n>', 'process of the server; found by its port when local', amount)
     .optionsGroup('What:')
@@ -13,6 +18,7 @@ export function withLoadFlags(command: Command): Command {
     .option('--clients <n>', 'connections', amount, DEFAULTS.clients)
     .option('--connect-rate <n>', 'open so many a second; 0: as fast as they are answered', amount, DEFAULTS.connectRate)
     .option('--group-size <n>', 'participants of one conversation in the modes group and resume', amount, DEFAULTS.groupSize)
+    .option('--senders <n>', 'of each conversation only so many send; 0: all; in the modes group and resume', amount, DEFAULTS.senders)
     .option('--body-bytes <n>', 'of each message', amount, DEFAULTS.bodyBytes)
     .option('--acks', 'acknowledge and read once a second, as clients do')
     .optionsGroup('When:')
@@ -32,7 +38,7 @@ export function withLoadFlags(command: Command): Command {
     .optionsGroup('How often, how far:')
     .option('--repeats <n>', 'runs one after the other, with fresh conversations', amount, 1)
     .option('--find-max-p99-ms <ms>', 'look for the highest rate that holds this e2e p99', amount)
-    .option('--workers <n>', 'threads of the generator', amount, DEFAULTS.workers)
+    .option('--workers <n>', 'threads of the generator; processes when one may not open so many files', amount, DEFAULTS.workers)
     .option('--self-test', 'no server: find what the generator itself can receive')
     .optionsGroup('Reports:')
     .option('--history <dir>', 'record and check what every client saw')
@@ -42,9 +48,15 @@ export function withLoadFlags(command: Command): Command {
     .option('--fail-p99-ms <ms>', 'above this end-to-end p99 (of ping or connect in those modes)', amount)
     .option('--fail-saved-p99-ms <ms>', 'above this p99 until saved', amount)
     .option('--fail-resume-p99-ms <ms>', 'above this p99 until caught up', amount)
+    .option('--fail-hop-p50-ms <ms>', 'above what another node adds at p50', amount)
     .option('--fail-storm-loop-p99-ms <ms>', "above this p99 of the server's event loop in the storm", amount)
     .option('--fail-errors <n>', 'above so many errors', amount, 0)
     .option('--fail-delivered-pct <n>', 'below this share of what everyone should have received', amount, 100);
+}
+
+/** A flag that may be given several times, or once with commas. */
+function gathered(value: string, before: readonly string[]): readonly string[] {
+  return [...(before === DEFAULTS.urls ? [] : before), ...value.split(',')];
 }
 
 function amount(value: string): number {

@@ -6,6 +6,7 @@ import {
   htmlSearch,
   LoadError,
   type LoadOptions,
+  parseAddresses,
   printRepeats,
   printResult,
   printSearch,
@@ -32,10 +33,10 @@ type Timed = 'durationMs' | 'warmUpMs' | 'drainTimeoutMs';
 type Switch = 'acks' | 'closedLoop' | 'resumeAtOnce';
 
 export interface LoadFlags
-  extends Omit<LoadOptions, Timed | Switch | 'jwtSecret' | 'urls'>,
+  extends Omit<LoadOptions, Timed | Switch | 'jwtSecret' | 'localAddresses'>,
     Partial<Pick<LoadOptions, Switch>>,
     Thresholds {
-  urls: string;
+  localAddresses?: string;
   duration: number;
   warmUp: number;
   drainTimeout: number;
@@ -102,7 +103,7 @@ async function once(options: LoadOptions, flags: LoadFlags): Promise<Run> {
   const result = await runLoad(options, hooks(flags)).catch((error: Error) => {
     throw error instanceof LoadError || error.message !== 'fetch failed'
       ? error
-      : new LoadError(`${flags.urls}: ${(error.cause as Error).message}`);
+      : new LoadError(`${options.urls.join(', ')}: ${(error.cause as Error).message}`);
   });
   return { result, failures: failuresOf(result, flags) };
 }
@@ -119,15 +120,23 @@ function keep(file: string | undefined, result: object): void {
 
 /** Only what a run takes: the rest of the flags stays out of the result. */
 function runOptions(flags: LoadFlags): Omit<LoadOptions, 'jwtSecret'> {
-  const { mode, clients, connectRate, msgIntervalMs, sendModel, closedLoop = false, bodyBytes, groupSize, history } = flags;
+  const { mode, clients, connectRate, msgIntervalMs, sendModel, closedLoop = false, bodyBytes, groupSize, senders, history } = flags;
   const { slowConsumerPct, slowConsumerDelayMs, noReadPct, flapPct, steadyPct, resumeAtOnce = false, acks = false, workers } = flags;
   return {
-    urls: flags.urls.split(',').map((url) => url.trim().replace(/\/$/, '')),
+    urls: flags.urls.map((url) => url.trim().replace(/\/$/, '')),
+    ...localAddressesOf(flags),
     durationMs: flags.duration * 1_000,
     warmUpMs: flags.warmUp * 1_000,
     drainTimeoutMs: flags.drainTimeout * 1_000,
-    ...{ mode, clients, connectRate, msgIntervalMs, sendModel, closedLoop, bodyBytes, groupSize },
+    ...{ mode, clients, connectRate, msgIntervalMs, sendModel, closedLoop, bodyBytes, groupSize, senders },
     ...{ slowConsumerPct, slowConsumerDelayMs, noReadPct, flapPct, steadyPct, resumeAtOnce, acks, workers },
     ...(history === undefined ? {} : { history }),
   };
+}
+
+function localAddressesOf({ localAddresses: text }: LoadFlags): Pick<LoadOptions, 'localAddresses'> {
+  if (text === undefined) return {};
+  const localAddresses = parseAddresses(text);
+  if (localAddresses === undefined) throw new ConfigError(`--local-addresses: "${text}" is no IPv4 address, list or range`);
+  return { localAddresses };
 }

@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
 import { pino } from 'pino';
-import type { Config } from '../settings.ts';
+import { type Config, withoutPassword } from '../settings.ts';
 import { VERSION } from '../version.ts';
 import { type Running, startServer } from '../wire.ts';
 
@@ -50,8 +50,14 @@ function banner(running: Running, config: Config, ms: number): void {
   const lines = [
     `Gapless ${VERSION}`,
     `  Chat    ${running.url}`,
-    `  Data    ${config.store === 'memory' ? 'in memory: gone when the server stops' : running.dataDir}`,
+    `  Data    ${dataOf(running, config)}`,
+    ...(config.broker === 'memory' ? [] : [`  Node    ${running.node} over ${withoutPassword(config.broker)}`]),
   ];
   if (running.secretFile !== undefined) lines.push(`  Secret  ${running.secretFile}${running.secretMade ? ' (made now, mode 0600)' : ''}`);
   console.log(`${lines.join('\n')}\nReady in ${Math.round(ms)} ms. Ctrl+C stops.`);
+}
+
+function dataOf({ dataDir }: Running, { store }: Config): string {
+  if (store === 'memory') return 'in memory: gone when the server stops';
+  return store === 'sqlite' ? dataDir : withoutPassword(store);
 }

@@ -1,6 +1,7 @@
 import { type Client, type Conversation, createAccount, createClient, GaplessError, type TimelineSnapshot } from '@gapless/sdk';
 
 export interface SmokeOptions {
+  /** Origin of the server; or of two nodes of it, with a comma: then each user is on one of them. */
   url: string;
   scenario: 'basic';
 }
@@ -24,7 +25,7 @@ export async function smoke({ url, scenario }: SmokeOptions): Promise<boolean> {
   const report = new Report();
   const people: Person[] = [];
   try {
-    await basic(url, report, people);
+    await basic(url.split(','), report, people);
   } catch {
     // The step that failed was reported; those after it make no sense.
   }
@@ -36,14 +37,16 @@ export async function smoke({ url, scenario }: SmokeOptions): Promise<boolean> {
   return failed === 0;
 }
 
-async function basic(url: string, report: Report, people: Person[]): Promise<void> {
+async function basic(urls: readonly string[], report: Report, people: Person[]): Promise<void> {
   const tag = Date.now().toString(36);
   await report.step('the server is ready', async () => {
-    const response = await fetch(`${url}/readyz`);
-    if (!response.ok) throw new Error(`/readyz answers ${response.status}: ${await response.text()}`);
+    for (const url of urls) {
+      const response = await fetch(`${url}/readyz`);
+      if (!response.ok) throw new Error(`${url}/readyz answers ${response.status}: ${await response.text()}`);
+    }
   });
   await report.step('two users register', async () => {
-    for (const name of [`smoke-a-${tag}`, `smoke-b-${tag}`]) people.push(await register(url, name));
+    for (const [i, name] of [`smoke-a-${tag}`, `smoke-b-${tag}`].entries()) people.push(await register(urls[i % urls.length]!, name));
   });
   const [ada, bo] = people as [Person, Person];
   await report.step('both connect', () => Promise.all(people.map(({ client }) => online(client))));

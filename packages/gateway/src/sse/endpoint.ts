@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
-import { ChatError, type TokenVerifier } from '@gapless/core';
+import { ChatError, type Mailbox, type TokenVerifier } from '@gapless/core';
 import type { Clock } from '@gapless/kit';
 import type { Admission } from '../admission.ts';
 import type { Gateway } from '../gateway.ts';
@@ -24,6 +24,18 @@ export interface SseOptions {
   /** As for WebSockets. */
   allowedOrigins: readonly string[];
   admission: Admission;
+  /** This node, and a way to ask the others: requests with frames may reach another node than the stream. */
+  node?: string;
+  mailbox?: Mailbox;
+}
+
+/** Frames that reached the wrong node. */
+interface Forwarded {
+  readonly t: 'frames';
+  readonly conn: string;
+  readonly frames: readonly unknown[];
+  /** Of the token that came with them. */
+  readonly uid?: string;
 }
 
 export interface EventStream {
@@ -42,6 +54,7 @@ export class SseEndpoint {
 
   constructor(options: SseOptions) {
     this.#options = options;
+    if (options.mailbox !== undefined) options.mailbox.onAsked = (question) => this.#asked(question as Forwarded);
   }
 
   /** Live streams. */
@@ -96,7 +109,8 @@ export class SseEndpoint {
 
   #start(stream: EventStream): void {
     const { gateway, clock } = this.#options;
-    const conn = randomBytes(CONN_BYTES).toString('base64url');
+    const { node } = this.#options;
+    const conn = randomBytes(CONN_BYTES).toString('base64url') + (node === undefined ? '' : `.${node}`);
     const retryMs = RETRY_MS.min + Math.floor(Math.random() * (RETRY_MS.max - RETRY_MS.min));
     const transport = new SseTransport({ gateway, clock, socket: begin(stream), conn, retryMs });
     this.#transports.set(conn, transport);
@@ -117,7 +131,20 @@ export class SseEndpoint {
    * @throws ChatError server_busy   the client does not read its stream; none of them was taken
    */
   async receive(conn: string, frames: readonly unknown[], authorization: string | undefined): Promise<void> {
-    if (authorization !== undefined) await this.#checkToken(conn, authorization);
+    const uid = authorization === undefined ? undefined : await this.#uidOf(authorization);
+    const { node, mailbox } = this.#options;
+    const its = conn.split('.')[1];
+    if (mailbox === undefined || its === undefined || its === node) return this.#take({ conn, frames, uid });
+    await mailbox.ask(its, { t: 'frames', conn, frames, ...(uid === undefined ? {} : { uid }) } satisfies Forwarded);
+  }
+
+  async #asked(question: Forwarded): Promise<void> {
+    if (question.t !== 'frames') throw new ChatError('not_found');
+    await this.#take({ uid: undefined, ...question });
+  }
+
+  async #take({ conn, frames, uid }: { conn: string; frames: readonly unknown[]; uid: string | undefined }): Promise<void> {
+    if (uid !== undefined) await this.#checkUser(conn, uid);
     const transport = this.#find(conn);
     const { session } = transport;
     session.lastSeenAt = this.#options.clock.now();
@@ -129,11 +156,14 @@ export class SseEndpoint {
     }
   }
 
-  async #checkToken(conn: string, authorization: string): Promise<void> {
-    const { session } = this.#find(conn);
+  async #uidOf(authorization: string): Promise<string> {
     const bearer = bearerOf(authorization);
     if (bearer === undefined) throw new ChatError('unauthorized');
-    const { uid } = await this.#options.verifier.verify(bearer);
+    return (await this.#options.verifier.verify(bearer)).uid;
+  }
+
+  async #checkUser(conn: string, uid: string): Promise<void> {
+    const { session } = this.#find(conn);
     await session.authenticating;
     if (session.actor !== undefined && session.actor.uid !== uid)
       throw new ChatError('forbidden', { say: 'The connection is of another user.' });

@@ -1,4 +1,4 @@
-import type { Command, CreateCommand, LogEntry, MessageRecord, Outcome, SendCommand, Store } from '@gapless/core';
+import type { Command, CreateCommand, LogEntry, MessageRecord, Outcome, Rights, SendCommand, Store } from '@gapless/core';
 import type { ConversationKind } from '@gapless/protocol';
 import { expect } from 'vitest';
 
@@ -25,12 +25,12 @@ export function add(cid: string, users: readonly string[], rest: Partial<Command
   return { op: 'add', cid, by: 'ann', at: T0, users, role: 'member', createUsers: true, ...rest };
 }
 
-export function remove(cid: string, uid: string): Command {
-  return { op: 'remove', cid, by: 'ann', at: T0, uid };
+export function remove(cid: string, uid: string, rights: Rights = {}): Command {
+  return { op: 'remove', cid, by: 'ann', at: T0, uid, ...rights };
 }
 
-export function settings(cid: string, title: string): Command {
-  return { op: 'settings', cid, by: 'ann', at: T0, title };
+export function settings(cid: string, title: string, rights: Rights = {}): Command {
+  return { op: 'settings', cid, by: 'ann', at: T0, title, ...rights };
 }
 
 export function read(cid: string, uid: string, pos: number): Command {
@@ -69,7 +69,11 @@ export function place(outcome: Outcome | undefined): { seq: number; rev: number;
 }
 
 /** The message that a send stores at this place. */
-export function messageOf({ op: _op, digest: _digest, ...payload }: SendCommand, seq: number, rev = seq): MessageRecord {
+export function messageOf(
+  { op: _op, digest: _digest, membersRev: _membersRev, ...payload }: SendCommand,
+  seq: number,
+  rev = seq,
+): MessageRecord {
   return { ...payload, seq, rev };
 }
 

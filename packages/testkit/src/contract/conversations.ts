@@ -1,4 +1,4 @@
-import type { Store } from '@gapless/core';
+import type { Command, Store } from '@gapless/core';
 import { expect } from 'vitest';
 import { add, all, create, dm, group, one, remove, send, settings, T0 } from './commands.ts';
 import type { Cases } from './contract.ts';
@@ -21,8 +21,15 @@ export const conversationCases: Cases<Store> = {
         detail: { op: 'created', kind: 'group', title: 'Plans', users: ['ann', 'bob'] },
       },
     });
-    const record = { cid: 'c1', kind: 'group', title: 'Plans', createdAt: T0 + 7, updatedAt: T0 + 7, head: 0, rev: 0, participantCount: 2 };
-    expect(await store.conversation('c1')).toEqual(record);
+    const counts = { head: 0, rev: 0, membersRev: 0, participantCount: 2 };
+    expect(await store.conversation('c1')).toEqual({
+      cid: 'c1',
+      kind: 'group',
+      title: 'Plans',
+      createdAt: T0 + 7,
+      updatedAt: T0 + 7,
+      ...counts,
+    });
     expect(await store.participants('c1')).toEqual([
       { uid: 'ann', role: 'owner', joinedAt: T0 + 7, lastRead: 0, displayName: 'ann' },
       { uid: 'bob', role: 'member', joinedAt: T0 + 7, lastRead: 0, displayName: 'bob' },
@@ -139,8 +146,68 @@ export const conversationCases: Cases<Store> = {
     expect(await store.conversation('c1')).toMatchObject({ title: 'plans', rev: 2 });
   },
 
+  async 'membersRev is the rev of the newest change of the participants'(store) {
+    await group(store, 2);
+    const after = async (command: Command): Promise<number> => {
+      await all(store, command);
+      return (await store.conversation('c1'))!.membersRev;
+    };
+    expect(await after(settings('c1', 'Plans'))).toBe(0);
+    expect(await after(add('c1', ['dan']))).toBe(4);
+    expect(await after(send('c1', 'm3', 'ann'))).toBe(4);
+    expect(await after(add('c1', ['dan']))).toBe(4);
+    expect(await after(remove('c1', 'stranger'))).toBe(4);
+    expect(await after(remove('c1', 'dan'))).toBe(6);
+    expect((await store.conversationView('ann', 'c1'))?.membersRev).toBe(6);
+    expect((await store.conversationsOf('ann', { limit: 1 }))[0]?.membersRev).toBe(6);
+    await all(store, add('c1', ['dan']), send('c1', 'm4', 'dan'), remove('c1', 'dan'), send('c1', 'm5', 'ann'));
+    expect(await store.conversation('c1')).toMatchObject({ membersRev: 9, rev: 10 });
+  },
+
+  async 'a change by rights of another membersRev is stale and does nothing'(store) {
+    await group(store);
+    await all(store, add('c1', ['dan'], { membersRev: 0 }));
+    const before = await store.conversation('c1');
+    for (const membersRev of [0, 2, 99]) {
+      for (const command of [
+        add('c1', ['eve'], { membersRev }),
+        remove('c1', 'dan', { membersRev }),
+        settings('c1', 'Plans', { membersRev }),
+      ]) {
+        expect(await one(store, command)).toMatchObject({ ok: false, code: 'stale' });
+      }
+    }
+    expect(await store.conversation('c1')).toEqual(before);
+    expect(await uidsOf(store, 'c1')).toEqual(['ann', 'bob', 'cid', 'dan']);
+    expect(await store.users(['eve'])).toEqual([]);
+    expect(await one(store, settings('c1', 'Plans', { membersRev: 1 }))).toMatchObject({ ok: true, entry: { rev: 2 } });
+    expect(await one(store, remove('c1', 'dan', { membersRev: 1 }))).toMatchObject({ ok: true, entry: { rev: 3 } });
+    expect(await one(store, add('c1', ['eve']))).toMatchObject({ ok: true, entry: { rev: 4 } });
+  },
+
+  async 'within a batch, rights end with the change of the participants'(store) {
+    await group(store);
+    const outcomes = await store.commit([
+      send('c1', 'm1', 'bob', { membersRev: 0 }),
+      remove('c1', 'bob', { membersRev: 0 }),
+      send('c1', 'm2', 'bob', { membersRev: 0 }),
+      send('c1', 'm3', 'ann', { membersRev: 2 }),
+      remove('c1', 'bob', { membersRev: 2 }),
+      send('c1', 'm4', 'ann', { membersRev: 2 }),
+    ]);
+    expect(outcomes.map((outcome) => (outcome.ok ? outcome.op : outcome.code))).toEqual([
+      'send',
+      'remove',
+      'stale',
+      'send',
+      'remove',
+      'send',
+    ]);
+    expect(await store.conversation('c1')).toMatchObject({ head: 3, rev: 4, membersRev: 2 });
+  },
+
   async 'changes of no conversation are refused'(store) {
-    for (const command of [add('nowhere', ['ann']), remove('nowhere', 'ann'), settings('nowhere', 'Plans')]) {
+    for (const command of [add('nowhere', ['ann']), remove('nowhere', 'ann'), settings('nowhere', 'Plans', { membersRev: 3 })]) {
       expect(await one(store, command)).toMatchObject({ ok: false, code: 'not_participant' });
     }
   },

@@ -2,6 +2,7 @@ import type { Store } from '@gapless/core';
 import { expect } from 'vitest';
 import { add, all, create, delivered, dm, one, place, range, read, send, settings, T0 } from './commands.ts';
 import type { Cases } from './contract.ts';
+import { feedOf } from './feed-reader.ts';
 
 /** Cases of a store that outlives its process. */
 export function durabilityCases(reopen: (() => Promise<Store>) | undefined): Cases<Store> {
@@ -45,6 +46,8 @@ async function fill(store: Store): Promise<void> {
   await store.rotateSession({ refreshHash: 't0', nextHash: 't1', at: T0, expiresAt: T0 + 1_000 });
   await store.createSession({ ...session, sid: 's2', refreshHash: 'u0' });
   await store.revokeSession('s2', T0 + 1);
+  await store.acquireLease('l1', 'n1', 3_600_000);
+  await store.saveCursor('bus', 0, { id: 7, lease: 'l1', holder: 'n1' });
 }
 
 async function everything(store: Store): Promise<unknown> {
@@ -59,5 +62,8 @@ async function everything(store: Store): Promise<unknown> {
     credentials: await store.credentials('dan'),
     revoked: await store.revokedSessions(0),
     sessions: await store.sessionsOf('Dan', { at: T0 + 1, limit: 10 }),
+    feed: await feedOf(store, 104),
+    cursor: await store.cursor('bus', 0),
+    lease: await store.acquireLease('l1', 'n2', 1),
   };
 }

@@ -95,6 +95,15 @@ export const listCases: Cases<Store> = {
     expect((await store.replay('nowhere', { by: 'rev', after: 0, limit: 10, maxBytes: 1e6 })).ends).toHaveLength(0);
   },
 
+  async 'revs answer in order, undefined where there is no conversation'(store) {
+    await all(store, create('c1', ['ann']), create('c2', ['bob']), send('c1', 'm1', 'ann'), settings('c1', 'Plans'));
+    expect(await store.revs(['c2', 'nowhere', 'c1', 'c2'])).toEqual([0, undefined, 2, 0]);
+    expect(await store.revs([])).toEqual([]);
+    const cids = range(300).map((i) => `many ${i}`);
+    await all(store, ...cids.map((cid) => create(cid, ['ann'])));
+    expect(await store.revs(cids)).toEqual(cids.map(() => 0));
+  },
+
   async 'heads answer in order, undefined where the user is no participant'(store) {
     await all(store, create('c1', ['ann', 'bob']), create('c2', ['bob']), send('c1', 'm1', 'bob'), settings('c1', 'Plans'));
     const head = { cid: 'c1', head: 1, rev: 2, lastRead: 0, role: 'owner', oldestRev: 1 };

@@ -1,6 +1,6 @@
 import type { Store } from '@gapless/core';
 import { expect } from 'vitest';
-import { all, create, entryOf, group, messageOf, one, place, range, remove, send, T0 } from './commands.ts';
+import { add, all, create, entryOf, group, messageOf, one, place, range, remove, send, T0 } from './commands.ts';
 import type { Cases } from './contract.ts';
 
 export const sendCases: Cases<Store> = {
@@ -81,6 +81,21 @@ export const sendCases: Cases<Store> = {
     await group(store, 1);
     expect(await one(store, send('c1', 'm1', 'bob'))).toMatchObject({ ok: false, code: 'mid_conflict' });
     expect(await store.positions('c1')).toEqual([{ uid: 'ann', lastRead: 1, delivered: 0 }]);
+  },
+
+  async 'a send by rights of another membersRev is stale: nothing is saved, no seq burnt, no first outcome told'(store) {
+    await group(store, 1);
+    await all(store, add('c1', ['dan']));
+    for (const membersRev of [0, 1, 3]) {
+      expect(await one(store, send('c1', 'new', 'ann', { membersRev }))).toMatchObject({ ok: false, code: 'stale' });
+      expect(await one(store, send('c1', 'm1', 'ann', { membersRev }))).toMatchObject({ ok: false, code: 'stale' });
+    }
+    expect(await store.conversation('c1')).toMatchObject({ head: 1, rev: 2 });
+    expect(place(await one(store, send('c1', 'm1', 'ann', { membersRev: 2 })))).toEqual({ seq: 1, rev: 1, dup: true });
+    const command = send('c1', 'new', 'ann', { membersRev: 2 });
+    expect(await one(store, command)).toEqual({ ok: true, op: 'send', seq: 2, rev: 3, at: T0, dup: false, entry: entryOf(command, 2, 3) });
+    expect(await store.messages('c1', { limit: 1 })).toEqual([messageOf(command, 2, 3)]);
+    expect(place(await one(store, send('c1', 'free', 'ann')))).toEqual({ seq: 3, rev: 4, dup: false });
   },
 
   async 'a message to no conversation is refused'(store) {

@@ -3,6 +3,8 @@ import { accountCases } from './accounts.ts';
 import { contract, type Skip } from './contract.ts';
 import { conversationCases } from './conversations.ts';
 import { durabilityCases } from './durability.ts';
+import { feedCases } from './feed.ts';
+import { leaseCases } from './leases.ts';
 import { listCases } from './lists.ts';
 import { positionCases } from './positions.ts';
 import { sendCases } from './sends.ts';
@@ -11,7 +13,7 @@ import { sessionCases } from './sessions.ts';
 export interface StoreVariant {
   /** A fresh empty store for each test. */
   open(): Promise<Store>;
-  /** The store that was opened and closed last, on what it kept. */
+  /** The store that was opened last, on what it kept: after it was closed, and with `multiProcess` also beside it, as another node. */
   reopen?(): Promise<Store>;
 }
 
@@ -24,6 +26,8 @@ export function storeContract(name: string, { open, reopen }: StoreVariant, skip
     ...listCases,
     ...accountCases,
     ...sessionCases,
+    ...feedCases(reopen),
+    ...leaseCases(reopen),
     ...durabilityCases(reopen),
   });
 }

@@ -3,10 +3,11 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SignJWT } from 'jose';
+import { familyCpuSec } from './process-family.ts';
+import { endWithUs } from './watchdog.ts';
 
 export const TEST_SECRET = 'a-secret-for-tests-only-a-secret-for-tests-only';
 const MAIN = join(import.meta.dirname, '../../../../apps/server/src/main.ts');
-const TICKS_PER_SEC = 100;
 
 export interface LaunchOptions {
   /** Kept after `stop`; a temporary one, removed at the end, when absent. */
@@ -15,7 +16,7 @@ export interface LaunchOptions {
   env?: Readonly<Record<string, string>>;
 }
 
-/** A real server in a process of its own. */
+/** A real server in a process of its own. It ends with this process. */
 export interface LaunchedServer {
   readonly url: string;
   readonly port: number;
@@ -66,6 +67,7 @@ export async function launchServer(options: LaunchOptions = {}): Promise<Launche
     env: { ...process.env, ...env, ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  endWithUs(child, options.dataDir === undefined ? dataDir : undefined);
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk));
   const exited = new Promise<number | null>((resolve) => child.once('exit', resolve));
@@ -80,10 +82,7 @@ export async function launchServer(options: LaunchOptions = {}): Promise<Launche
     pid: child.pid!,
     output: () => output,
     token: signToken,
-    cpuSec() {
-      const fields = readFileSync(`/proc/${child.pid}/stat`, 'utf8').split(') ')[1]!.split(' ');
-      return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SEC;
-    },
+    cpuSec: () => familyCpuSec(child.pid!),
     rssBytes: () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))![1]) * 1_024,
     async kill() {
       child.kill('SIGKILL');

@@ -3,11 +3,24 @@ import { deliveredOf, type MemoryConversation, type MemoryState } from './state.
 
 const NO_CONVERSATION: Outcome = { ok: false, code: 'not_participant' };
 
-/** Applies one command. */
-export function apply(state: MemoryState, command: Command): Outcome {
+/** Applies the commands, one after the other. */
+export function applyAll(state: MemoryState, batch: readonly Command[]): Outcome[] {
+  return batch.map((command) => {
+    const outcome = apply(state, command);
+    const entry = 'entry' in outcome ? outcome.entry : undefined;
+    if (entry !== undefined)
+      state.feed.push({ id: state.feed.length + 1, entry, at: entry.op === 'message' ? entry.message.at : entry.at });
+    return outcome;
+  });
+}
+
+function apply(state: MemoryState, command: Command): Outcome {
   if (command.op === 'create') return create(state, command);
   const conversation = state.conversations.get(command.cid);
   if (conversation === undefined) return NO_CONVERSATION;
+  if ('membersRev' in command && command.membersRev !== undefined && command.membersRev !== conversation.membersRev) {
+    return { ok: false, code: 'stale' };
+  }
   switch (command.op) {
     case 'send':
       return send(conversation, command);
@@ -26,7 +39,7 @@ export function apply(state: MemoryState, command: Command): Outcome {
 }
 
 function send(conversation: MemoryConversation, command: SendCommand): Outcome {
-  const { op: _op, digest, ...payload } = command;
+  const { op: _op, digest, membersRev: _membersRev, ...payload } = command;
   const seq = conversation.messages.length + 1;
   for (const ref of ['replyTo', 'threadRoot'] as const) {
     if ((command[ref] ?? 0) >= seq) return { ok: false, code: 'bad_frame', say: `${ref}: there is no such message` };
@@ -66,6 +79,7 @@ function create(state: MemoryState, command: CreateCommand): Outcome {
     messages: [],
     byMid: new Map(),
     log: [],
+    membersRev: 0,
     members,
   };
   state.conversations.set(cid, conversation);
@@ -96,6 +110,7 @@ function position(conversation: MemoryConversation, command: Command & { op: 're
 function log(conversation: MemoryConversation, { by, at }: { by: string; at: number }, detail: ChangeDetail): LogEntry {
   const entry: LogEntry = { op: 'change', cid: conversation.cid, rev: conversation.log.length + 1, by, at, detail };
   conversation.log.push(entry);
+  if (detail.op === 'participants_added' || detail.op === 'participants_removed') conversation.membersRev = entry.rev;
   return entry;
 }
 

@@ -1,11 +1,25 @@
 import { type ConversationRecord, type ConversationView, replayOf, replayOfMessages, type Store } from '@gapless/core';
+import { type Clock, systemClock } from '@gapless/kit';
 import { createMemoryAccounts } from './accounts.ts';
-import { apply } from './commit.ts';
+import { applyAll } from './commit.ts';
+import { createMemoryFeed } from './feed.ts';
 import { deliveredOf, type MemoryConversation, type MemoryState } from './state.ts';
 
+export interface MemoryOptions {
+  /** For leases; the system's by default. */
+  clock?: Pick<Clock, 'now'>;
+}
+
 /** The whole store in this process's memory: for tests, the simulation, and trying out. Gone when the process ends. */
-export function openMemoryStore(): Store {
-  const state: MemoryState = { conversations: new Map(), dms: new Map(), users: new Map(), sessions: new Map(), tokens: new Map() };
+export function openMemoryStore({ clock = systemClock }: MemoryOptions = {}): Store {
+  const state: MemoryState = {
+    conversations: new Map(),
+    dms: new Map(),
+    users: new Map(),
+    sessions: new Map(),
+    tokens: new Map(),
+    feed: [],
+  };
   const of = (cid: string) => state.conversations.get(cid);
   const nameOf = (uid: string) => state.users.get(uid)?.displayName ?? uid;
 
@@ -24,11 +38,14 @@ export function openMemoryStore(): Store {
   }
 
   return {
-    capabilities: { durable: false, multiProcess: false },
+    capabilities: { durable: false, multiProcess: false, lanes: 1 },
     ...createMemoryAccounts(state),
-    commit: async (batch) => batch.map((command) => apply(state, command)),
+    ...createMemoryFeed(state, clock),
+    commit: async (batch) => applyAll(state, batch),
     check: async () => {},
     close: async () => {},
+
+    revs: async (cids) => cids.map((cid) => of(cid)?.log.length),
 
     heads: async (uid, cids) =>
       cids.map((cid) => {
@@ -97,7 +114,7 @@ export function openMemoryStore(): Store {
   };
 }
 
-function record({ cid, kind, title, createdAt, updatedAt, messages, log, members }: MemoryConversation): ConversationRecord {
+function record({ cid, kind, title, createdAt, updatedAt, messages, log, membersRev, members }: MemoryConversation): ConversationRecord {
   return {
     cid,
     kind,
@@ -106,6 +123,7 @@ function record({ cid, kind, title, createdAt, updatedAt, messages, log, members
     updatedAt,
     head: messages.length,
     rev: log.length,
+    membersRev,
     participantCount: members.size,
   };
 }

@@ -1,4 +1,4 @@
-import type { LogEntry, MessageRecord, SessionRecord } from '@gapless/core';
+import type { FeedRow, LogEntry, MessageRecord, SessionRecord } from '@gapless/core';
 import type { ConversationKind, Role } from '@gapless/protocol';
 
 export interface MemoryMember {
@@ -19,6 +19,7 @@ export interface MemoryConversation {
   readonly byMid: Map<string, { message: MessageRecord; digest: string }>;
   /** log[rev - 1] has that rev; the creation is not kept. */
   readonly log: LogEntry[];
+  membersRev: number;
   readonly members: Map<string, MemoryMember>;
 }
 
@@ -34,6 +35,8 @@ export interface MemoryState {
   readonly users: Map<string, { uid: string; displayName: string; createdAt: number; passwordHash?: string }>;
   readonly sessions: Map<string, MemorySession>;
   readonly tokens: Map<string, { sid: string; usedAt?: number }>;
+  /** feed[id - 1] has that id: every entry there was, creations too. */
+  readonly feed: FeedRow[];
 }
 
 export function deliveredOf(member: MemoryMember): number {

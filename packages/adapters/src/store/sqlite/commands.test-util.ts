@@ -14,7 +14,8 @@ const pos = fc.integer({ min: 0, max: 8 });
 /** Mostly nothing. */
 const maybe = <T>(value: fc.Arbitrary<T>) => fc.oneof({ weight: 9, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: value });
 const title = fc.constantFrom('', 'plans', 'Plans', '\u{1f600} nul \0');
-const user = { by: uid, at };
+const membersRev = maybe(fc.integer({ min: 0, max: 4 }));
+const user = { by: uid, at, membersRev };
 
 const send = fc
   .record({
@@ -26,6 +27,7 @@ const send = fc
     replyTo: maybe(fc.integer({ min: 1, max: 8 })),
     threadRoot: maybe(fc.integer({ min: 1, max: 8 })),
     mentions: maybe(fc.array(uid, { maxLength: 2 })),
+    membersRev,
   })
   .map(({ text, ...fields }) => {
     const body = JSON.stringify({ text });

@@ -11,6 +11,7 @@ import { neverFatal, tempDatabases } from './temp.test-util.ts';
 
 const RUNS = Number(process.env.RUNS ?? 300);
 const newPath = tempDatabases();
+const lastId = new WeakMap<Store, number>();
 
 test(`${RUNS} random scripts have equal outcomes and leave equal stores`, async () => {
   const sqlite = await openSqliteStore({ path: newPath(), onFatal: neverFatal });
@@ -29,10 +30,20 @@ test(`${RUNS} random scripts have equal outcomes and leave equal stores`, async 
   await fc.assert(property, { numRuns: RUNS, ...seed }).finally(() => sqlite.close());
 });
 
+/** Its rows in the feed; their ids are the database's. */
+async function feedOf(store: Store, prefix: string): Promise<unknown> {
+  const rows = await store.feed(0, { after: lastId.get(store) ?? 0, limit: 10_000 });
+  lastId.set(store, rows.at(-1)?.id ?? 0);
+  expect(rows.every(({ entry }) => entry.cid.startsWith(prefix))).toBe(true);
+  return rows.map(({ entry, at }) => ({ entry, at }));
+}
+
 async function everything(store: Store, prefix: string): Promise<unknown> {
   const [uids, cids] = [UIDS.map((uid) => prefix + uid), CIDS.map((cid) => prefix + cid)];
   return {
     users: await store.users(uids),
+    revs: await store.revs(cids),
+    feed: await feedOf(store, prefix),
     heads: await Promise.all(uids.map((uid) => store.heads(uid, cids))),
     lists: await Promise.all(uids.map((uid) => store.conversationsOf(uid, { limit: 100 }))),
     pages: await Promise.all(uids.map((uid) => store.conversationsOf(uid, { before: { updatedAt: 1_003, cid: cids[1]! }, limit: 2 }))),

@@ -60,7 +60,8 @@ export async function openSqliteStore({ path, onFatal }: SqliteOptions): Promise
     });
 
   return {
-    capabilities: { durable: true, multiProcess: false },
+    capabilities: { durable: true, multiProcess: false, lanes: 1 },
+    parts: 1,
     async commit(batch) {
       const outcomes = await write<Outcome[]>('commit', batch);
       return outcomes.map((outcome, i) => withEntry(batch[i]!, outcome));
@@ -76,6 +77,7 @@ export async function openSqliteStore({ path, onFatal }: SqliteOptions): Promise
       unlock();
     },
 
+    revs: (...args) => read('revs', ...args),
     heads: (...args) => read('heads', ...args),
     conversation: (...args) => read('conversation', ...args),
     participants: (...args) => read('participants', ...args),
@@ -90,6 +92,9 @@ export async function openSqliteStore({ path, onFatal }: SqliteOptions): Promise
     credentials: (...args) => read('credentials', ...args),
     revokedSessions: (...args) => read('revokedSessions', ...args),
     sessionsOf: (...args) => read('sessionsOf', ...args),
+    feed: (...args) => read('feed', ...args),
+    backlog: (...args) => read('backlog', ...args),
+    cursor: (...args) => read('cursor', ...args),
 
     ensureUser: (...args) => write('ensureUser', ...args),
     createAccount: (...args) => write('createAccount', ...args),
@@ -98,6 +103,9 @@ export async function openSqliteStore({ path, onFatal }: SqliteOptions): Promise
     revokeSession: (...args) => write('revokeSession', ...args),
     revokeSessionsOf: (...args) => write('revokeSessionsOf', ...args),
     pruneSessions: (...args) => write('pruneSessions', ...args),
+    saveCursor: (...args) => write('saveCursor', ...args),
+    acquireLease: (...args) => write('acquireLease', ...args),
+    releaseLease: (...args) => write('releaseLease', ...args),
   };
 }
 
@@ -108,7 +116,7 @@ function unavailable(cause: unknown): ChatError {
 /** A saved message's log entry, made of the command: its body did not travel back. */
 function withEntry(command: Command, outcome: Outcome): Outcome {
   if (!outcome.ok || outcome.op !== 'send' || outcome.dup) return outcome;
-  const { op: _op, digest: _digest, ...message } = command as SendCommand;
+  const { op: _op, digest: _digest, membersRev: _membersRev, ...message } = command as SendCommand;
   const { seq, rev } = outcome;
   return { ...outcome, entry: { op: 'message', cid: message.cid, rev, message: { ...message, seq, rev } } };
 }

@@ -21,7 +21,7 @@ import {
 } from './rows.ts';
 
 /** The same methods as the port, answered at once. */
-type Sync<T> = { [K in keyof T]: T[K] extends (...args: infer A) => Promise<infer R> ? (...args: A) => R : never };
+export type Sync<T> = { [K in keyof T]: T[K] extends (...args: infer A) => Promise<infer R> ? (...args: A) => R : never };
 
 export interface AccountReads {
   users(uids: readonly string[]): UserRecord[];
@@ -64,6 +64,8 @@ export function createReads(db: DatabaseSync): Sync<ConversationReads> & Account
   const idOf = (cid: string) => get<{ id: number }>('SELECT id FROM conversation WHERE cid = ?', cid)?.id;
 
   const reads: Sync<ConversationReads> & AccountReads = {
+    revs: (cids) => cids.map((cid) => get<{ rev: number }>('SELECT rev FROM conversation WHERE cid = ?', cid)?.rev),
+
     heads: (uid, cids) =>
       cids.map((cid) => {
         const row = get<{ head: number; rev: number; last_read: number; role: 'owner' | 'admin' | 'member'; oldest_rev: number }>(
@@ -168,7 +170,8 @@ export function createReads(db: DatabaseSync): Sync<ConversationReads> & Account
   return reads;
 }
 
-interface ChangeRow extends MessageRow {
+/** A row of the log, with its message's columns. */
+export interface ChangeRow extends MessageRow {
   rev: number;
   op: string;
   actor: string;
@@ -176,7 +179,7 @@ interface ChangeRow extends MessageRow {
   payload: string | null;
 }
 
-function toEntry(cid: string, row: ChangeRow): LogEntry {
+export function toEntry(cid: string, row: ChangeRow): LogEntry {
   if (row.op === 'message') return { op: 'message', cid, rev: row.rev, message: toMessage(cid, row) };
   return { op: 'change', cid, rev: row.rev, by: row.actor, at: row.at, detail: { op: row.op, ...JSON.parse(row.payload ?? '{}') } };
 }

@@ -41,10 +41,11 @@ export interface ConversationRow {
   updated_at: number;
   head: number;
   rev: number;
+  members_rev: number;
   members: number;
 }
 
-export const CONVERSATION_COLUMNS = 'c.cid, c.kind, c.title, c.created_at, c.updated_at, c.head, c.rev, c.members';
+export const CONVERSATION_COLUMNS = 'c.cid, c.kind, c.title, c.created_at, c.updated_at, c.head, c.rev, c.members_rev, c.members';
 
 export function toConversation(row: ConversationRow): ConversationRecord {
   return {
@@ -55,6 +56,7 @@ export function toConversation(row: ConversationRow): ConversationRecord {
     updatedAt: row.updated_at,
     head: row.head,
     rev: row.rev,
+    membersRev: row.members_rev,
     participantCount: row.members,
   };
 }

@@ -4,6 +4,7 @@ import { createAccountWrites } from './accounts.ts';
 import { createCheckpointer } from './checkpoint.ts';
 import { Batch } from './commit/batch.ts';
 import { openDatabase } from './database.ts';
+import { createFeedReads, createFeedWrites } from './feed.ts';
 import { migrate } from './migrate.ts';
 import { createReads } from './reads.ts';
 
@@ -30,7 +31,7 @@ type Methods = Record<string, (...args: never[]) => unknown>;
 const { path, role } = workerData as WorkerOptions;
 const db = openDatabase(path, role);
 const checkpoint = role === 'writer' ? createCheckpointer(db) : () => {};
-const methods = role === 'writer' ? writerMethods() : (createReads(db) as unknown as Methods);
+const methods = role === 'writer' ? writerMethods() : ({ ...createReads(db), ...createFeedReads(db) } as unknown as Methods);
 
 parentPort!.on('message', ({ id, method, args }: Request) => {
   if (method === 'close') {
@@ -54,7 +55,7 @@ parentPort!.on('message', ({ id, method, args }: Request) => {
 function writerMethods(): Methods {
   migrate(db, Date.now());
   const batch = new Batch(db);
-  const writes = createAccountWrites(db) as unknown as Methods;
+  const writes = { ...createAccountWrites(db), ...createFeedWrites(db) } as unknown as Methods;
   const commit = (commands: readonly Command[]): Outcome[] => rolledBack(() => batch.commit(commands));
   const inTransaction = Object.fromEntries(
     Object.entries(writes).map(([name, write]) => [

@@ -11,6 +11,7 @@ export interface ConversationState {
   readonly cid: string;
   head: number;
   rev: number;
+  membersRev: number;
   updatedAt: number;
   members: number;
   dirty: boolean;
@@ -55,11 +56,10 @@ export class Batch {
   conversation(cid: string): ConversationState | undefined {
     const kept = this.#conversations.get(cid);
     if (kept !== undefined) return kept;
-    const row = this.sql('SELECT id, head, rev, updated_at, members FROM conversation WHERE cid = ?').get(cid) as
-      | { id: number; head: number; rev: number; updated_at: number; members: number }
-      | undefined;
-    if (row === undefined) return undefined;
-    return this.keep({ id: row.id, cid, head: row.head, rev: row.rev, updatedAt: row.updated_at, members: row.members, dirty: false });
+    const row = this.sql(
+      'SELECT id, cid, head, rev, members_rev AS membersRev, updated_at AS updatedAt, members FROM conversation WHERE cid = ?',
+    ).get(cid) as Omit<ConversationState, 'dirty'> | undefined;
+    return row === undefined ? undefined : this.keep({ ...row, dirty: false });
   }
 
   keep(state: ConversationState): ConversationState {
@@ -77,6 +77,7 @@ export class Batch {
   log(state: ConversationState, { by, at, detail }: { by: string; at: number; detail: ChangeDetail }): LogEntry {
     const { op, ...payload } = detail;
     const rev = op === 'created' ? 0 : ++state.rev;
+    if (op === 'participants_added' || op === 'participants_removed') state.membersRev = rev;
     this.touch(state);
     this.sql('INSERT INTO log (conv, rev, op, actor, at, payload) VALUES (?, ?, ?, ?, ?, ?)').run(
       state.id,
@@ -102,6 +103,7 @@ export class Batch {
   }
 
   #apply(command: Command): Outcome {
+    if (this.#isStale(command)) return { ok: false, code: 'stale' };
     switch (command.op) {
       case 'send':
         return send(this, command);
@@ -120,10 +122,17 @@ export class Batch {
     }
   }
 
+  /** Whether the caller's rights were looked up before a change of the participants. */
+  #isStale(command: Command): boolean {
+    if (!('membersRev' in command) || command.membersRev === undefined) return false;
+    const state = this.conversation(command.cid);
+    return state !== undefined && state.membersRev !== command.membersRev;
+  }
+
   #writeBack(): void {
-    const update = this.sql('UPDATE conversation SET head = ?, rev = ?, updated_at = ?, members = ? WHERE id = ?');
+    const update = this.sql('UPDATE conversation SET head = ?, rev = ?, members_rev = ?, updated_at = ?, members = ? WHERE id = ?');
     for (const state of this.#dirty) {
-      update.run(state.head, state.rev, state.updatedAt, state.members, state.id);
+      update.run(state.head, state.rev, state.membersRev, state.updatedAt, state.members, state.id);
       state.dirty = false;
     }
     this.#dirty = [];

@@ -18,7 +18,16 @@ export function create(batch: Batch, command: CreateCommand): Outcome {
     .run(cid, kind, title ?? null, dmKey, at, at, users.length);
   const insert = batch.sql('INSERT INTO participant (conv, uid, role, joined_at) VALUES (?, ?, ?, ?)');
   for (const { uid, role } of participants) insert.run(lastInsertRowid, uid, role, at);
-  const state = batch.keep({ id: Number(lastInsertRowid), cid, head: 0, rev: 0, updatedAt: at, members: users.length, dirty: false });
+  const state = batch.keep({
+    id: Number(lastInsertRowid),
+    cid,
+    head: 0,
+    rev: 0,
+    membersRev: 0,
+    updatedAt: at,
+    members: users.length,
+    dirty: false,
+  });
   const entry = batch.log(state, { by, at, detail: { op: 'created', kind, users, ...(title === undefined ? {} : { title }) } });
   return { ok: true, op: 'create', cid, created: true, entry };
 }

@@ -1,0 +1,57 @@
+import { ChatError } from '@gapless/core';
+import type { Clock } from '@gapless/kit';
+
+/** How long one answer is good for. */
+const KEPT_MS = 500;
+
+export interface Ready {
+  readonly ok: boolean;
+  readonly checks: Readonly<Record<string, string>>;
+}
+
+/** What must work: rejects while it does not, or resolves to a text that says why. */
+export type Check = () => Promise<unknown>;
+
+/** Whether to send traffic here. Anyone may ask, and looking writes: one look serves all who ask within its time. */
+export class Readiness {
+  readonly #clock: Clock;
+  readonly #checks: Readonly<Record<string, Check>>;
+  #at = 0;
+  #found: Promise<Ready> | undefined;
+
+  /** A check that rejects with ChatError is named by its code, else `failed`. */
+  constructor(clock: Clock, checks: Readonly<Record<string, Check>>) {
+    this.#clock = clock;
+    this.#checks = checks;
+  }
+
+  look(): Promise<Ready> {
+    if (this.#found === undefined || this.#clock.now() - this.#at >= KEPT_MS) {
+      this.#at = this.#clock.now();
+      this.#found = this.#look();
+    }
+    return this.#found;
+  }
+
+  /** Something failed: the next who asks has it looked at again. */
+  forget(): void {
+    this.#found = undefined;
+  }
+
+  async #look(): Promise<Ready> {
+    const checks = Object.fromEntries(
+      await Promise.all(Object.entries(this.#checks).map(async ([name, check]) => [name, await resultOf(check)] as const)),
+    );
+    const ok = Object.values(checks).every((result) => result === 'ok');
+    // Bad news is not kept: what asks again may hear that it is over.
+    if (!ok) this.#found = undefined;
+    return { ok, checks };
+  }
+}
+
+function resultOf(check: Check): Promise<string> {
+  return check().then(
+    (why) => (typeof why === 'string' ? why : 'ok'),
+    (error: unknown) => (error instanceof ChatError ? error.code : 'failed'),
+  );
+}

@@ -1,0 +1,22 @@
+/** A server that may be the primary. */
+export interface Host {
+  readonly host: string;
+  readonly port: number;
+}
+
+const DEFAULT_PORT = 5432;
+
+/**
+ * The servers of a url, in order: `postgres://user:password@host1:5432,host2:5433/database`.
+ * @throws Error when it is none
+ */
+export function hostsOf(url: string): Host[] {
+  const match = /^postgres(?:ql)?:\/\/(?:[^@/?]*@)?([^/?]*)/.exec(url);
+  const names = match?.[1] ?? '';
+  if (names === '') throw new Error('the url of Postgres is postgres://user:password@host:port/database');
+  return names.split(',').map((name) => {
+    const [, host, port] = /^(\[[^\]]*\]|[^:]*)(?::(\d+))?$/.exec(name) ?? [];
+    if (host === undefined || host === '') throw new Error('a host in the url of Postgres is host:port');
+    return { host: decodeURIComponent(host).replace(/^\[|\]$/g, ''), port: port === undefined ? DEFAULT_PORT : Number(port) };
+  });
+}

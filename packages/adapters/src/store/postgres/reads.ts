@@ -1,0 +1,140 @@
+import { type ConversationReads, type Position, replayOf, replayOfMessages } from '@gapless/core';
+import type { Role } from '@gapless/protocol';
+import type { Query } from './query.ts';
+import {
+  type ChangeRow,
+  CONVERSATION_COLUMNS,
+  type ConversationRow,
+  MESSAGE_COLUMNS,
+  type MessageRow,
+  toConversation,
+  toEntry,
+  toMessage,
+  toView,
+  type ViewRow,
+} from './rows.ts';
+import { stored, textList, texts } from './text.ts';
+
+const NOTHING_BEFORE = { updatedAt: Number.MAX_SAFE_INTEGER, cid: '' };
+
+/** Every conversation of a user, or that one. The page is chosen before the rest is looked up. */
+const view = (chosen: string) => `SELECT c.*, ${MESSAGE_COLUMNS}, o.uid AS peer, u.name AS peer_name
+  FROM (${chosen}) c
+  LEFT JOIN message m ON m.cid = c.cid AND m.seq = c.head
+  LEFT JOIN participant o ON c.kind = 'dm' AND o.cid = c.cid AND o.uid <> $1
+  LEFT JOIN users u ON u.uid = o.uid`;
+
+const OWN = `SELECT ${CONVERSATION_COLUMNS}, p.role, p.last_read FROM participant p JOIN conversation c ON c.cid = p.cid WHERE p.uid = $1`;
+
+const REVS = `SELECT c.rev FROM unnest(${textList(1)}) WITH ORDINALITY AS k(cid, i) LEFT JOIN conversation c ON c.cid = k.cid ORDER BY k.i`;
+
+const HEADS = `SELECT c.cid, c.head, c.rev, c.oldest_rev, p.last_read, p.role
+  FROM unnest(${textList(2)}) WITH ORDINALITY AS k(cid, i)
+  LEFT JOIN (conversation c JOIN participant p ON p.cid = c.cid AND p.uid = $1) ON c.cid = k.cid ORDER BY k.i`;
+
+const PARTICIPANTS = `SELECT p.uid, p.role, p.joined_at, p.last_read, u.name FROM participant p LEFT JOIN users u ON u.uid = p.uid
+  WHERE p.cid = $1 ORDER BY p.joined_at, p.uid LIMIT $2`;
+
+const CONVERSATIONS_OF = `${view(`${OWN} AND (c.updated_at, c.cid) < ($2, $3 COLLATE "C") ORDER BY c.updated_at DESC, c.cid DESC LIMIT $4`)}
+  ORDER BY c.updated_at DESC, c.cid DESC`;
+
+const MESSAGES_AFTER = `SELECT ${MESSAGE_COLUMNS} FROM message m WHERE m.cid = $1 AND m.seq > $2 ORDER BY m.seq LIMIT $3`;
+const MESSAGES_BEFORE = `SELECT ${MESSAGE_COLUMNS} FROM message m WHERE m.cid = $1 AND m.seq < $2 ORDER BY m.seq DESC LIMIT $3`;
+
+const CHANGES = `SELECT l.rev, l.op, l.actor, l.at, l.payload, ${MESSAGE_COLUMNS} FROM log l
+  LEFT JOIN message m ON l.op = 'message' AND m.cid = l.cid AND m.seq = l.seq
+  WHERE l.cid = $1 AND l.rev > $2 ORDER BY l.rev LIMIT $3`;
+
+const POSITIONS = `SELECT uid, last_read AS "lastRead", delivered FROM participant
+  WHERE cid = $1 AND (last_read > 0 OR delivered > 0) ORDER BY uid`;
+
+/** From the other's conversations, mostly few, to the user's place in each. */
+const ACQUAINTED = `SELECT DISTINCT k.uid FROM unnest(${textList(2)}) AS k(uid)
+  WHERE EXISTS (SELECT 1 FROM participant b JOIN participant a ON a.cid = b.cid AND a.uid = $1 WHERE b.uid = k.uid)`;
+
+/** The statements that must go by an index of one partition, whatever the size of the tables: a test looks at their plans. */
+export const BY_INDEX = { MESSAGES_AFTER, MESSAGES_BEFORE, CHANGES };
+
+/** Every read of conversations, each one statement. */
+export function createReads(query: Query): ConversationReads {
+  const reads: ConversationReads = {
+    async revs(cids) {
+      if (cids.length === 0) return [];
+      const rows = await query<{ rev: number | null }>(REVS, [texts(cids)]);
+      return rows.map(({ rev }) => rev ?? undefined);
+    },
+
+    async heads(uid, cids) {
+      if (cids.length === 0) return [];
+      interface Row {
+        cid: string | null;
+        head: number;
+        rev: number;
+        oldest_rev: number;
+        last_read: number;
+        role: Role;
+      }
+      const rows = await query<Row>(HEADS, [stored(uid), texts(cids)]);
+      return rows.map(({ cid, head, rev, oldest_rev, last_read, role }) =>
+        cid === null ? undefined : { cid, head, rev, lastRead: last_read, role, oldestRev: oldest_rev },
+      );
+    },
+
+    async conversation(cid) {
+      const [row] = await query<ConversationRow>(`SELECT ${CONVERSATION_COLUMNS} FROM conversation c WHERE c.cid = $1`, [stored(cid)]);
+      return row && toConversation(row);
+    },
+
+    async participants(cid, { limit } = {}) {
+      interface Row {
+        uid: string;
+        role: Role;
+        joined_at: number;
+        last_read: number;
+        name: string | null;
+      }
+      const rows = await query<Row>(PARTICIPANTS, [stored(cid), limit ?? null]);
+      return rows.map(({ uid, role, joined_at, last_read, name }) => ({
+        uid,
+        role,
+        joinedAt: joined_at,
+        lastRead: last_read,
+        displayName: name ?? uid,
+      }));
+    },
+
+    async conversationsOf(uid, { before = NOTHING_BEFORE, limit }) {
+      return (await query<ViewRow>(CONVERSATIONS_OF, [stored(uid), before.updatedAt, stored(before.cid), limit])).map(toView);
+    },
+
+    async conversationView(uid, cid) {
+      const [row] = await query<ViewRow>(view(`${OWN} AND c.cid = $2 AND p.cid = $2`), [stored(uid), stored(cid)]);
+      return row && toView(row);
+    },
+
+    async messages(cid, { after, before, limit }) {
+      if (after !== undefined)
+        return (await query<MessageRow>(MESSAGES_AFTER, [stored(cid), after, limit])).map((row) => toMessage(cid, row));
+      const rows = await query<MessageRow>(MESSAGES_BEFORE, [stored(cid), before ?? Number.MAX_SAFE_INTEGER, limit]);
+      return rows.reverse().map((row) => toMessage(cid, row));
+    },
+
+    async changes(cid, { after, limit }) {
+      return (await query<ChangeRow>(CHANGES, [stored(cid), after, limit])).map((row) => toEntry(cid, row));
+    },
+
+    async replay(cid, { by, maxBytes, ...page }) {
+      return by === 'rev'
+        ? replayOf(await reads.changes(cid, page), maxBytes)
+        : replayOfMessages(await reads.messages(cid, page), maxBytes);
+    },
+
+    positions: (cid) => query<Position>(POSITIONS, [stored(cid)]).then((rows) => [...rows]),
+
+    async acquainted(uid, others) {
+      if (others.length === 0) return [];
+      return (await query<{ uid: string }>(ACQUAINTED, [stored(uid), texts(others)])).map((row) => row.uid);
+    },
+  };
+  return reads;
+}

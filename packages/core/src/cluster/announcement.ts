@@ -1,0 +1,150 @@
+import type { Committed, CommittedEntry, KnownRev, Receipt } from '../events.ts';
+
+/** Format of what nodes tell each other. A newer node must be understood by one release before it: fields are added, never changed. */
+const VERSION = 1;
+
+/** A sign-in that took a user's only place. */
+export interface Replacement {
+  readonly uid: string;
+  readonly device: string;
+  readonly conn: string;
+}
+
+export interface Typing {
+  readonly cid: string;
+  readonly uid: string;
+  readonly on: boolean;
+}
+
+/** Settings that were changed while running, by flag name. */
+export interface SettingsChange {
+  readonly changes: Readonly<Record<string, string>>;
+  readonly by: string;
+}
+
+/** What a node tells all others. Numbered ones are asked for again when they got lost. */
+export interface Announcement {
+  readonly node: string;
+  /** When the node started; epoch milliseconds. */
+  readonly since: number;
+  /** Of a numbered one its place, from 1; of others that of the last numbered one before. */
+  readonly n: number;
+  readonly numbered: boolean;
+  readonly committed: Committed;
+  readonly revoked: readonly string[];
+  readonly replaced?: Replacement;
+  readonly settings?: SettingsChange;
+  readonly typing?: Typing;
+}
+
+export type Content = Partial<Pick<Announcement, 'committed' | 'revoked' | 'replaced' | 'settings' | 'typing'>>;
+
+type MessageHead = readonly [cid: string, rev: number, seq: number, from: string];
+type ChangeHead = readonly [cid: string, rev: number, by: string, detail: (CommittedEntry & { op: 'change' })['detail']];
+
+interface Header {
+  readonly v: number;
+  readonly node: string;
+  readonly since: number;
+  readonly n: number;
+  readonly numbered?: true;
+  readonly messages?: readonly MessageHead[];
+  readonly changes?: readonly ChangeHead[];
+  readonly receipts?: readonly (readonly [op: Receipt['op'], cid: string, uid: string, pos: number])[];
+  readonly revs?: readonly (readonly [cid: string, rev: number])[];
+  readonly revoked?: readonly string[];
+  readonly replaced?: Replacement;
+  readonly settings?: SettingsChange;
+  readonly typing?: Typing;
+}
+
+const NOTHING: Committed = { entries: [], receipts: [], revs: [] };
+
+/** Begins every payload of the node: who hears itself need not read on. */
+export function payloadStart(node: string): string {
+  return `{"v":${VERSION},"node":${JSON.stringify(node)},`;
+}
+
+/** A line of JSON, then a line for each entry: its frame as clients get it, copied as it is. JSON has no line breaks of its own. */
+export function encodeAnnouncement(from: { node: string; since: number; n: number; numbered: boolean }, content: Content): string {
+  const { entries, receipts, revs } = content.committed ?? NOTHING;
+  const messages = entries.filter((entry) => entry.op === 'message');
+  const changes = entries.filter((entry) => entry.op === 'change');
+  const header: Header = {
+    v: VERSION,
+    node: from.node,
+    since: from.since,
+    n: from.n,
+    ...(from.numbered ? { numbered: true } : {}),
+    ...(messages.length === 0 ? {} : { messages: messages.map(({ cid, rev, seq, from: sender }) => [cid, rev, seq, sender] as const) }),
+    ...(changes.length === 0 ? {} : { changes: changes.map(({ cid, rev, by, detail }) => [cid, rev, by, detail] as const) }),
+    ...(receipts.length === 0 ? {} : { receipts: receipts.map(({ op, cid, uid, pos }) => [op, cid, uid, pos] as const) }),
+    ...(revs.length === 0 ? {} : { revs: revs.map(({ cid, rev }) => [cid, rev] as const) }),
+    ...(content.revoked === undefined || content.revoked.length === 0 ? {} : { revoked: content.revoked }),
+    ...(content.replaced === undefined ? {} : { replaced: content.replaced }),
+    ...(content.settings === undefined ? {} : { settings: content.settings }),
+    ...(content.typing === undefined ? {} : { typing: content.typing }),
+  };
+  return [JSON.stringify(header), ...messages.map(({ text }) => text), ...changes.map(({ text }) => text)].join('\n');
+}
+
+/** Undefined for what is no announcement of a version that this one understands. */
+export function decodeAnnouncement(payload: string): Announcement | undefined {
+  const [first = '', ...texts] = payload.split('\n');
+  let header: Header;
+  try {
+    header = JSON.parse(first) as Header;
+  } catch {
+    return undefined;
+  }
+  const { v, node, since, n, numbered = false, messages = [], changes = [], receipts = [], revs = [], revoked = [] } = header;
+  if (v !== VERSION || texts.length !== messages.length + changes.length) return undefined;
+  const entries: CommittedEntry[] = [
+    ...messages.map(([cid, rev, seq, from], i) => ({ op: 'message' as const, cid, rev, seq, from, text: texts[i]! })),
+    ...changes.map(([cid, rev, by, detail], i) => ({ op: 'change' as const, cid, rev, by, detail, text: texts[messages.length + i]! })),
+  ];
+  const committed: Committed = {
+    entries,
+    receipts: receipts.map(([op, cid, uid, pos]) => ({ op, cid, uid, pos })),
+    revs: revs.map(([cid, rev]): KnownRev => ({ cid, rev })),
+  };
+  const { replaced, settings, typing } = header;
+  return {
+    node,
+    since,
+    n,
+    numbered,
+    committed,
+    revoked,
+    ...(replaced === undefined ? {} : { replaced }),
+    ...(settings === undefined ? {} : { settings }),
+    ...(typing === undefined ? {} : { typing }),
+  };
+}
+
+/** Cuts what was committed so that no part exceeds `maxBytes`, one entry aside. */
+export function* partsOf(committed: Committed, maxBytes: number): Generator<Committed> {
+  let entries: CommittedEntry[] = [];
+  let bytes = 0;
+  for (const entry of committed.entries) {
+    // A change is told twice: as it is, and as its frame.
+    const size = HEAD_BYTES + Buffer.byteLength(entry.text) * (entry.op === 'message' ? 1 : 2);
+    if (entries.length > 0 && bytes + size > maxBytes) {
+      yield { entries, receipts: [], revs: [] };
+      entries = [];
+      bytes = 0;
+    }
+    entries.push(entry);
+    bytes += size;
+  }
+  const { receipts, revs } = committed;
+  const rest = Math.floor(maxBytes / HEAD_BYTES);
+  for (let at = 0; at === 0 || at < Math.max(receipts.length, revs.length); at += rest) {
+    const part = { entries, receipts: receipts.slice(at, at + rest), revs: revs.slice(at, at + rest) };
+    if (part.entries.length + part.receipts.length + part.revs.length > 0) yield part;
+    entries = [];
+  }
+}
+
+/** What a message or a receipt takes in the first line at most: two ids of 64 characters, escaped, and numbers. */
+const HEAD_BYTES = 512;

@@ -1,0 +1,41 @@
+import type { ClusterListener, Directory, SettingsChange } from '@gapless/core';
+import type { Gateway } from './gateway.ts';
+
+/** Parts of a node that follow what the others do. */
+export interface Followers {
+  readonly directory: Directory;
+  readonly gateway: Gateway;
+  /** Sign-ins that another node ended. */
+  learnRevoked(sids: readonly string[]): void;
+  /** Asks the store for those, where it may not have been told. Never rejects. */
+  refreshRevoked(): Promise<void>;
+  followSettings(change: SettingsChange): void;
+}
+
+/** What other nodes tell, handed to those whom it concerns. The followers may be made after it. */
+export function clusterListener(followers: () => Followers): ClusterListener {
+  return {
+    committed(committed) {
+      const { directory, gateway } = followers();
+      directory.apply(committed);
+      gateway.publish(committed);
+    },
+    revoked: (sids) => followers().learnRevoked(sids),
+    replaced: (replacement) => followers().gateway.replaced(replacement),
+    typing: (typing) => followers().gateway.heardTyping(typing),
+    settings: (change) => followers().followSettings(change),
+    listened: () => followers().gateway.hub.conversations,
+    found(revs) {
+      const { directory, gateway } = followers();
+      for (const { cid, rev } of revs) if (gateway.hub.isBehind(cid, rev)) directory.suspect(cid);
+      gateway.hub.expect(revs);
+    },
+    deaf: () => void followers().refreshRevoked(),
+    lost() {
+      const { directory, gateway, refreshRevoked } = followers();
+      directory.suspectAll();
+      gateway.hub.doubtPositions();
+      void refreshRevoked();
+    },
+  };
+}

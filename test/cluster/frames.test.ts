@@ -1,0 +1,5 @@
+import { conformanceOver } from './nodes.ts';
+
+// Goal: no client can tell two nodes from one. Method: the conformance suite again.
+
+await conformanceOver('redis', () => import('../conformance/frames.test.ts'));
