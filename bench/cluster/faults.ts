@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type LossyProxy, startLossyNats, startLossyRedis } from '@gapless/testkit';
+import { type LossyProxy, type RunningService, startLossyNats, startLossyRedis } from '@gapless/testkit';
 import { Cluster } from './cluster.ts';
 import type { Ends } from './ends.ts';
 import { detailsOf, errorsOf, promises, startLoad } from './load.ts';
@@ -26,7 +26,8 @@ export async function faults(kind: 'redis' | 'nats', { quick, ends }: { quick: b
     ends,
   });
   await load.underWay;
-  await outage(lossy, BEFORE_MS[size]);
+  await sleep(BEFORE_MS[size]);
+  await outage(lossy, bus);
   const outcome = await load.outcome;
   const name = `broker ${kind}, 5 % lost, gone for 10 s`;
   return {
@@ -41,11 +42,12 @@ export async function faults(kind: 'redis' | 'nats', { quick, ends }: { quick: b
   };
 }
 
-async function outage(lossy: LossyProxy, beforeMs: number): Promise<void> {
-  await sleep(beforeMs);
+/** Killed, so that it keeps nothing that was on its way. */
+async function outage(lossy: LossyProxy, bus: RunningService): Promise<void> {
   console.error('  the broker goes');
-  await lossy.stop();
+  await Promise.all([lossy.stop(), bus.kill()]);
   await sleep(OUTAGE_MS);
-  console.error('  the broker is back');
+  await bus.start();
   await lossy.start();
+  console.error('  the broker is back');
 }

@@ -44,7 +44,7 @@ async function run(name: string): Promise<boolean> {
   console.log(`${name} …`);
   try {
     const { figures, details } = await PARTS[name]!({ quick, ends });
-    if (quick) show(figures);
+    if (quick) show(figures, details);
     else report(`cluster-${name}`, figures, details);
     return true;
   } catch (error) {
@@ -55,6 +55,7 @@ async function run(name: string): Promise<boolean> {
   }
 }
 
-function show(figures: readonly Figure[]): void {
+function show(figures: readonly Figure[], details: object): void {
+  console.dir(details, { depth: 2 });
   console.table(figures.map(({ name, value, unit, note = '' }) => ({ figure: name, value: Number(value.toPrecision(4)), unit, note })));
 }

@@ -15,6 +15,7 @@ export async function sockets({ quick, ends }: { quick: boolean; ends: Ends }): 
   const count = SOCKETS[quick ? 'quick' : 'full'];
   const [database, bus] = [await postgres(ends), await broker('redis', ends)];
   const cluster = await Cluster.start({ nodes: NODES, store: await database.createDatabase(), broker: bus.url }, ends);
+  const startedBytes = cluster.rssBytes();
   // What the first connections cost once (code, caches) is not what the next ones cost.
   await startLoad(cluster.urls, WARM, { check: false, ends }).outcome;
   await sleep(SETTLE_MS);
@@ -30,7 +31,8 @@ export async function sockets({ quick, ends }: { quick: boolean; ends: Ends }): 
       ...promises(name, outcome),
       { name: `${name}: received`, value: outcome.delivered, unit: '', budget: { atLeast: count } },
       { name: `${name}: errors`, value: errorsOf(outcome), unit: '', budget: { atMost: 0 } },
-      { name: `${name}: RSS per connection, from warm servers`, value: (joinedBytes - warmBytes) / count / 1_024, unit: 'KiB' },
+      { name: `${name}: RSS per connection, from servers just started`, value: (joinedBytes - startedBytes) / count / 1_024, unit: 'KiB' },
+      { name: `${name}: the same, from warm servers`, value: (joinedBytes - warmBytes) / count / 1_024, unit: 'KiB' },
       { name: `${name}: RSS of all nodes`, value: joinedBytes / 2 ** 20, unit: 'MiB' },
       { name: `${name}: RSS of all nodes, most`, value: outcome.server?.rssMaxMiB ?? Number.NaN, unit: 'MiB' },
       { name: `${name}: e2e p99`, value: outcome.latency.e2e!.p99, unit: 'ms' },

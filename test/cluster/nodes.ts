@@ -1,5 +1,5 @@
 import { type NotHere, type RunningService, sharedPostgres, startKafka, startNats, startRedis } from '@gapless/testkit';
-import { afterAll, test } from 'vitest';
+import { afterAll, describe, test } from 'vitest';
 import { CLUSTER } from '../conformance/world.ts';
 
 /** What connects the nodes. */
@@ -17,6 +17,17 @@ export async function brokerFor(name: BrokerName): Promise<{ server: RunningServ
   }
   afterAll(() => server.remove());
   return { server, env: { GAPLESS_BROKER: server.url } };
+}
+
+/** The same tests over each broker. */
+export async function overEach(
+  names: readonly BrokerName[],
+  tests: (broker: { server: RunningService; env: Record<string, string> }, name: BrokerName) => void,
+): Promise<void> {
+  for (const name of names) {
+    const broker = await brokerFor(name);
+    if (broker !== undefined) describe(`over ${name}`, () => tests(broker, name));
+  }
 }
 
 /** Runs a suite of test/conformance, whose connections go to two nodes in turn. */

@@ -30,13 +30,13 @@ export async function openStore(config: Config, { log }: Tools, onFatal: (error:
 }
 
 /** @throws ConfigError when it is not there */
-export async function openBroker({ broker, roomsKafkaTopic }: Config, { log }: Tools): Promise<Broker> {
+export async function openBroker({ broker, roomsKafkaTopic, redisShardedPubsub }: Config, { log }: Tools): Promise<Broker> {
   const onError = (error: unknown) => log.warn({ err: error }, 'broker');
   switch (schemeOf(broker)) {
     case 'redis':
     case 'rediss': {
       const { openRedisBroker } = await import('@gapless/adapters/broker/redis');
-      return openRedisBroker({ url: broker, onError }).catch(wrong('broker'));
+      return openRedisBroker({ url: broker, sharded: redisShardedPubsub === 'on', onError }).catch(wrong('broker'));
     }
     case 'nats':
     case 'tls': {

@@ -49,10 +49,12 @@ export async function startChat(base: Base, { secret, relay }: { secret: string;
   if (others === undefined && broker.capabilities.multiProcess) log.warn('nodes do not share this store: over the broker go rooms only');
   if (others !== undefined) settings.onSet = (changes, by) => others.settings({ changes, by });
 
-  const readiness = new Readiness(clock, {
-    store: () => store.check(),
-    accepting: async () => (gateway.draining ? 'draining' : undefined),
-  });
+  const readiness = new Readiness(
+    clock,
+    { store: () => store.check(), accepting: async () => (gateway.draining ? 'draining' : undefined) },
+    // Without the broker clients are served all the same, from the store.
+    others === undefined ? {} : { broker: async () => (others.isDeaf ? 'away' : undefined) },
+  );
   const writer = createCommits(base, { sampling, failed: () => readiness.forget(), parts, others, relay });
   const chat = createChat({
     store,

@@ -35,7 +35,7 @@ test('help names every command, and serve every setting', () => {
     Commands:
       serve [options]            Start the server.
       token                      Access tokens.
-      migrate                    The database’s schema.
+      migrate                    The database: its schema, and moving to Postgres.
       config                     Settings.
       smoke [options]            Run an end-to-end scenario against a server and
                                  report each step.
@@ -60,6 +60,10 @@ describe('wrong input: one line and status 2', () => {
     [['token', 'create'], {}, /--user/],
     [['token', 'create', '--user', 'a', '--role', 'king'], {}, /role/],
     [['token', 'create', '--user', 'a', '--jwt-secret', 'short'], {}, /shorter than 8/],
+    [['migrate', 'copy', '--to', 'postgres://u@h/d'], {}, /--from/],
+    [['migrate', 'copy', '--from', 'x'], {}, /^gapless: --to: must be postgres:\/\//],
+    [['migrate', 'copy', '--from', 'x', '--to', 'mysql://u@h/d'], {}, /^gapless: --to: must be postgres:\/\//],
+    [['migrate', 'copy', '--from', 'x'], { GAPLESS_STORE: 'postgres://u@h/d' }, /^gapless: --from: there is no database at x/],
     [['load'], {}, /^gapless: --jwt-secret: needed/],
     [['load', '--mode', 'nonsense'], {}, /single_e2e/],
     [['load', '--clients', 'many'], {}, /A number from 0/],

@@ -31,10 +31,21 @@ export function createProgram(): Command {
     .option('--minutes <n>', 'life of the token', wholeMinutes, 30)
     .action(async (flags) => console.log(await createToken(configOf(flags, TOKEN_SETTINGS), flags)));
 
-  const migrate = program.command('migrate').description('The database’s schema.');
+  const migrate = program.command('migrate').description('The database: its schema, and moving to Postgres.');
   withSettings(migrate.command('status').description('Which migrations were applied; changes nothing.'), ['dataDir', 'store']).action(
     async (flags) => console.log(await migrateStatus(configOf(flags))),
   );
+  migrate
+    .command('copy')
+    .description('Copy everything from SQLite to an empty PostgreSQL, and compare the two.')
+    .requiredOption('--from <path>', 'data folder or database file; no server may run on it')
+    .option('--to <url>', 'postgres://user:password@host:port/database (GAPLESS_STORE)')
+    .option('--verify-only', 'only compare them')
+    .option('--json', 'print the result as JSON')
+    .action(async (flags) => {
+      const { migrateCopy } = await import('./commands/migrate-copy.ts');
+      process.exitCode = (await migrateCopy({ to: configOf(flags, []).store, ...flags })) ? 0 : 1;
+    });
 
   const config = program.command('config').description('Settings.');
   withSettings(config.command('print').description('Print the settings in force, secrets masked; fails when one is wrong.')).action(
@@ -44,7 +55,7 @@ export function createProgram(): Command {
   program
     .command('smoke')
     .description('Run an end-to-end scenario against a server and report each step.')
-    .option('--url <url>', 'origin of the server', 'http://127.0.0.1:9001')
+    .option('--url <url>', 'origin of the server; of two nodes, with a comma between', 'http://127.0.0.1:9001')
     .addOption(new Option('--scenario <name>', 'what to run').choices(['basic']).default('basic'))
     .action(async (flags) => {
       const { smoke } = await import('./commands/smoke.ts');

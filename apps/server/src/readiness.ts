@@ -16,13 +16,15 @@ export type Check = () => Promise<unknown>;
 export class Readiness {
   readonly #clock: Clock;
   readonly #checks: Readonly<Record<string, Check>>;
+  readonly #told: Readonly<Record<string, Check>>;
   #at = 0;
   #found: Promise<Ready> | undefined;
 
-  /** A check that rejects with ChatError is named by its code, else `failed`. */
-  constructor(clock: Clock, checks: Readonly<Record<string, Check>>) {
+  /** A check that rejects with ChatError is named by its code, else `failed`. Those of `told` are told, and traffic may come all the same. */
+  constructor(clock: Clock, checks: Readonly<Record<string, Check>>, told: Readonly<Record<string, Check>> = {}) {
     this.#clock = clock;
     this.#checks = checks;
+    this.#told = told;
   }
 
   look(): Promise<Ready> {
@@ -39,14 +41,16 @@ export class Readiness {
   }
 
   async #look(): Promise<Ready> {
-    const checks = Object.fromEntries(
-      await Promise.all(Object.entries(this.#checks).map(async ([name, check]) => [name, await resultOf(check)] as const)),
-    );
-    const ok = Object.values(checks).every((result) => result === 'ok');
+    const [needed, told] = await Promise.all([resultsOf(this.#checks), resultsOf(this.#told)]);
+    const ok = Object.values(needed).every((result) => result === 'ok');
     // Bad news is not kept: what asks again may hear that it is over.
     if (!ok) this.#found = undefined;
-    return { ok, checks };
+    return { ok, checks: { ...needed, ...told } };
   }
+}
+
+async function resultsOf(checks: Readonly<Record<string, Check>>): Promise<Record<string, string>> {
+  return Object.fromEntries(await Promise.all(Object.entries(checks).map(async ([name, check]) => [name, await resultOf(check)] as const)));
 }
 
 function resultOf(check: Check): Promise<string> {

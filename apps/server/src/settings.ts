@@ -120,6 +120,11 @@ export const SETTINGS = {
     'sqlite',
   ),
   broker: place('Between nodes; one node needs none.', ['memory'], ['redis', 'rediss', 'nats', 'tls', 'kafka'], 'memory'),
+  redisShardedPubsub: oneOf(
+    'Broker on a Redis cluster (7 or newer): each message goes to the shard of its channel, not to all.',
+    ['on', 'off'],
+    'off',
+  ),
   presence: place(
     'Who is online, over all nodes; auto: the Redis of the broker, else each node knows its own users only.',
     ['auto', 'memory'],

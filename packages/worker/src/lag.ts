@@ -35,7 +35,7 @@ export class LagWatch {
     let [rows, ageMs] = [0, 0];
     for (let part = 0; part < feed.parts; part++) {
       const after = this.#place(part) ?? (await feed.cursor(name, part));
-      const behind = await feed.backlog(part, { after, countMax: limits.lagRowsMax });
+      const behind = await feed.backlog(part, { after, countMax: Math.max(limits.lagRowsMax, limits.alertRows + 1) });
       rows = Math.max(rows, behind.rows);
       if (behind.oldestAt !== undefined) ageMs = Math.max(ageMs, clock.now() - behind.oldestAt);
     }

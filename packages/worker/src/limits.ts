@@ -14,7 +14,7 @@ export interface RelayLimits {
   readonly retryMaxMs: number;
   /** How often the lag is measured. */
   readonly lagEveryMs: number;
-  /** Rows that are counted of a backlog: more than that is told as that. Counting is a read of them all. */
+  /** Rows that are counted of a backlog, unless the alert is above: more than that is told as that. Counting is a read of them all. */
   readonly lagRowsMax: number;
   /** Lag that is worth a warning when it stays: rows behind in one part, or the age of the oldest. */
   readonly alertRows: number;

@@ -84,12 +84,9 @@ export class PartLoop {
   async #step(): Promise<void> {
     this.#wake.forget();
     try {
-      if (this.#options.clock.now() >= this.#leaseUntil) await this.#renew();
-      if (this.#lost || this.#stopping) return;
-      if (this.#options.clock.now() >= this.#leaseUntil) throw new Error('the lease cannot be renewed');
       this.#place ??= this.#saved = await this.#options.feed.cursor(this.#options.consumer.name, this.#options.part);
       const rows = await this.#next(this.#place);
-      if (rows.length > 0) await this.#handOver(rows);
+      if (rows.length > 0 && (await this.#mayGoOn())) await this.#handOver(rows);
       if (this.#unsavedMs() >= this.#options.limits.saveEveryMs) await this.#save();
       this.#worked();
       if (rows.length === 0) await this.#idle();
@@ -101,6 +98,15 @@ export class PartLoop {
   #next(after: number): Promise<FeedRow[]> {
     const { feed, part, consumer } = this.#options;
     return feed.feed(part, { after, limit: consumer.batchMax });
+  }
+
+  /** Asked right before the rows go out: the process may have stood still since it read them. */
+  async #mayGoOn(): Promise<boolean> {
+    const { clock } = this.#options;
+    if (clock.now() >= this.#leaseUntil) await this.#renew();
+    if (this.#lost || this.#stopping) return false;
+    if (clock.now() >= this.#leaseUntil) throw new Error('the lease cannot be renewed');
+    return true;
   }
 
   async #handOver(rows: readonly FeedRow[]): Promise<void> {

@@ -1,6 +1,7 @@
+import { openMemoryStore } from '@gapless/adapters/store/memory';
 import { type Command, type FeedRow, type LogFeed, type Store, silentLog } from '@gapless/core';
 import type { Clock } from '@gapless/kit';
-import { settled } from '@gapless/testkit';
+import { FakeClock, settled } from '@gapless/testkit';
 import { expect } from 'vitest';
 import type { RelayMetrics } from './metrics.ts';
 import { type Consumer, Relay, type RelayOptions } from './relay.ts';
@@ -148,3 +149,18 @@ export async function startRelay(options: Partial<RelayOptions> & { feed: LogFee
   await settled();
   return { relay, gauges, said };
 }
+
+/** A store on a clock that the test moves, and who records what comes. */
+export function world() {
+  const clock = new FakeClock(1_000);
+  const store = openMemoryStore({ clock });
+  return { clock, store, recorder: new Recorder() };
+}
+
+/** Makes the conversations that are not there yet; each gets so many messages, one commit each. */
+export async function fill(store: Store, cids: readonly string[], count: number, prefix = 'm'): Promise<void> {
+  for (const cid of cids) if ((await store.conversation(cid)) === undefined) await store.commit([create(cid)]);
+  for (let i = 0; i < count; i++) await store.commit(cids.map((cid) => send(cid, `${prefix}${i}`)));
+}
+
+export const cidsOf = (count: number) => Array.from({ length: count }, (_, i) => `c${i}`);

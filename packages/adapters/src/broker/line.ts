@@ -12,8 +12,10 @@ export interface Line {
   /** Resolves when everything published from here on reaches `take`. Called once per topic, until `unlisten`. */
   listen(topic: Topic, take: (payload: string) => void): Promise<void>;
   unlisten(topic: Topic): Promise<void>;
-  /** Resolves after the server has answered. Need not end by itself. */
+  /** Resolves after the server has answered. Need not end by itself; nor need `flush`. */
   check(): Promise<void>;
+  /** Resolves when what was handed over until now is taken. */
+  flush(): Promise<void>;
   /** Safe to call after it was lost. */
   close(): Promise<void>;
 }

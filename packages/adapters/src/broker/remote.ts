@@ -16,6 +16,8 @@ const OPEN_TIMEOUT_MS = 15_000;
 const HEARTBEAT_MS = 5_000;
 /** For an answer of a server that is not overloaded. */
 const CHECK_TIMEOUT_MS = 3_000;
+/** For the last publications before it closes; a server that needs longer loses them. */
+const FLUSH_TIMEOUT_MS = 2_000;
 /** How long `subscribe` waits for a connection before it rejects: longer than a restart of the server, shorter than a caller's patience. */
 const SUBSCRIBE_TIMEOUT_MS = 15_000;
 
@@ -107,6 +109,8 @@ class RemoteBroker implements Broker {
     this.#closing.abort();
     this.#watches.clear();
     this.#wishes.clear(reason);
+    // Who leaves may have said so just now.
+    if (this.#line !== undefined) await within(FLUSH_TIMEOUT_MS, 'the last publications', this.#line.flush()).catch(this.#onError);
     this.#lose(reason);
     await this.#kept;
   }

@@ -95,6 +95,8 @@ export class Wishes {
         await this.#orLeft(line.unlisten(wish.topic));
       } else {
         await this.#orLeft(line.listen(wish.topic, (payload) => this.#deliver(wish, line, payload)));
+        // Left in the same moment: then the next one is asked.
+        if (this.#line !== line) return;
         wish.on = line;
         wish.listened.resolve();
       }

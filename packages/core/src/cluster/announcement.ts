@@ -122,7 +122,7 @@ export function decodeAnnouncement(payload: string): Announcement | undefined {
   };
 }
 
-/** Cuts what was committed so that no part exceeds `maxBytes`, one entry aside. */
+/** Cuts what was committed so that no part exceeds twice `maxBytes`, its first entry aside. */
 export function* partsOf(committed: Committed, maxBytes: number): Generator<Committed> {
   let entries: CommittedEntry[] = [];
   let bytes = 0;
@@ -138,7 +138,7 @@ export function* partsOf(committed: Committed, maxBytes: number): Generator<Comm
     bytes += size;
   }
   const { receipts, revs } = committed;
-  const rest = Math.floor(maxBytes / HEAD_BYTES);
+  const rest = Math.max(1, Math.floor(maxBytes / HEAD_BYTES / 2));
   for (let at = 0; at === 0 || at < Math.max(receipts.length, revs.length); at += rest) {
     const part = { entries, receipts: receipts.slice(at, at + rest), revs: revs.slice(at, at + rest) };
     if (part.entries.length + part.receipts.length + part.revs.length > 0) yield part;

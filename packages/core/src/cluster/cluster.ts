@@ -169,7 +169,10 @@ export class Cluster {
   #take(payload: string): void {
     const { metrics, log, clock } = this.#deps;
     const told = decodeAnnouncement(payload);
-    if (told === undefined) return log.warn({ chars: payload.length }, 'an announcement was not understood');
+    if (told === undefined) {
+      log.warn({ start: payload.slice(0, 100) }, 'an announcement was not understood');
+      return this.#sweeper.sweepAll();
+    }
     metrics.received();
     const peer = this.#peers.get(told.node) ?? this.#meet(told);
     peer.seenAt = clock.now();

@@ -46,6 +46,14 @@ export const clusterCases: Cases<Nodes> = {
     }
   },
 
+  async 'what a node publishes right before it closes is heard by the others'(nodes) {
+    const [a, b] = [nodes.broker, await nodes.another()];
+    const inbox = await listen(b, CLUSTER);
+    for (let i = 0; i < 10; i++) void a.publish(CLUSTER, `${i}`);
+    await a.close();
+    expect(await inbox.until(10)).toEqual(['0', '1', '2', '3', '4', '5', '6', '7', '8', '9']);
+  },
+
   async 'one node that closes leaves the others as they were'(nodes) {
     const [a, b] = [nodes.broker, await nodes.another()];
     const inbox = await listen(b, room('r1'));

@@ -49,6 +49,24 @@ export const presenceFaultCases: Cases<PresenceCluster> = {
     stop();
   },
 
+  async 'a node that was cut off hears afterwards what was told meanwhile, in order and once'(cluster) {
+    const { two, watchers, faults, beat } = start(cluster);
+    two.touch('ann', 'phone');
+    await toldBy(watchers, 'ann', '+');
+    faults.cut(0);
+    two.leave('ann', 'phone');
+    const stop = beat(two, { bob: 'phone' });
+    const rest = watchers.slice(1);
+    await toldBy(rest, 'ann', '+-');
+    await toldBy(rest, 'bob', '+');
+    faults.mend(0);
+    await toldBy(watchers, 'bob', '+');
+    await toldBy(watchers, 'ann', '+-');
+    await passed(two, watchers);
+    await toldBy(watchers, 'ann', '+-');
+    stop();
+  },
+
   async 'a late end of a connection whose lease is over is not told again'(cluster) {
     const { one, two, watchers, faults } = start(cluster);
     one.touch('ann', 'phone');

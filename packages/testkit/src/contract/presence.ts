@@ -5,26 +5,32 @@ import { presenceFaultCases } from './presence-faults.ts';
 
 export type { PresenceCluster, PresenceFaults } from './presence-cluster.ts';
 
-/**
- * What every Presence must do. `open` gives a fresh cluster for each test, with a short grace; without `faults` it has one node, and
- * what needs more is skipped. A reason instead of `open` skips everything.
- */
-export function presenceContract(name: string, open: (() => Promise<PresenceCluster>) | string, skip: readonly Skip[] = []): void {
-  const cases = { ...nodeCases, ...clusterCases, ...presenceFaultCases };
-  if (typeof open === 'string') contract(`Presence / ${name}`, refuse, skipAll(cases, open), cases);
-  else contract(`Presence / ${name}`, open, skip, cases);
+/** What every Presence must do. `open` gives a fresh cluster for each test, with a short grace and a long lease. A reason instead skips everything. */
+export function presenceContract(name: string, open: Open, skip: readonly Skip[] = []): void {
+  run(`Presence / ${name}`, open, { ...nodeCases, ...clusterCases }, skip);
+}
+
+/** What one of several nodes must do when another dies, or what they share does. `open` gives two nodes with faults, and a short lease. */
+export function presenceFaultContract(name: string, open: Open): void {
+  run(`Presence with faults / ${name}`, open, presenceFaultCases);
 }
 
 /** For a Presence of one process. */
 export function skipCluster(reason: string): Skip[] {
-  return skipAll({ ...clusterCases, ...presenceFaultCases }, reason);
+  return skipAll(clusterCases, reason);
 }
 
-const skipAll = (cases: Cases<PresenceCluster>, reason: string): Skip[] => Object.keys(cases).map((test) => ({ test, reason }));
+type Open = (() => Promise<PresenceCluster>) | string;
 
-const refuse = (): never => {
-  throw new Error('skipped');
-};
+function run(name: string, open: Open, cases: Cases<PresenceCluster>, skip: readonly Skip[] = []): void {
+  if (typeof open !== 'string') return contract(name, open, skip, cases);
+  const never = () => Promise.reject(new Error('skipped'));
+  contract(name, never, skipAll(cases, open), cases);
+}
+
+function skipAll(cases: Cases<PresenceCluster>, reason: string): Skip[] {
+  return Object.keys(cases).map((test) => ({ test, reason }));
+}
 
 const nodeCases: Cases<PresenceCluster> = {
   async 'the first connection makes a user online, and that is told once'(cluster) {

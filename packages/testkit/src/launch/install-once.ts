@@ -16,8 +16,8 @@ const STAMP = '.gapless-installed';
 
 /**
  * The folder of what a tool needs, filled by the first who asks.
- * It is filled under another name and renamed: of two processes that install at once, the second finds the work done; of one that is killed,
- * nothing half done is left where others look.
+ * It is filled under another name and renamed: of two processes that install at once, the second finds the work done; of one that is
+ * killed, nothing half done is left where others look.
  *
  * @throws what `fill` throws; the next who asks tries again.
  */

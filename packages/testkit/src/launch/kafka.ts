@@ -72,8 +72,8 @@ async function copyJars(maven: string, folder: string): Promise<void> {
 }
 
 /**
- * KRaft, broker and controller in one process. What is kept in several copies by default is kept in one. A broker that was killed may register
- * again when its session has ended: a short one lets it start at once.
+ * KRaft, broker and controller in one process. What is kept in several copies by default is kept in one. A broker that was killed may
+ * register again when its session has ended: a short one lets it start soon.
  */
 function properties({ folder, port, controllerPort }: { folder: string; port: number; controllerPort: number }): string {
   return `

@@ -2,8 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
 
 /**
- * Ends a server and deletes its folder, if one is given, when this process is gone, however it went: a shell waits for the end of a pipe that only we hold.
- * The server's own children must end by themselves when it is killed: those started here do.
+ * Ends a server and deletes its folder, if one is given, when this process is gone, however it went: a shell waits for the end of a pipe
+ * that only we hold. The server's own children must end by themselves when it is killed: those started here do.
  */
 export function endWithUs(server: ChildProcess, folder?: string): void {
   const script = 'read -r _; kill -KILL "$1"; sleep 1; [ -z "$2" ] || rm -rf "$2"';

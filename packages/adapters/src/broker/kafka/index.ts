@@ -90,6 +90,10 @@ class KafkaLine implements Line {
     await this.#producer.metadata({ topics: [REST], forceUpdate: true });
   }
 
+  async flush(): Promise<void> {
+    await this.#writer.flush();
+  }
+
   async close(): Promise<void> {
     await Promise.allSettled([this.#reader.stop(), this.#producer.close(), this.#admin.close()]);
   }

@@ -21,7 +21,7 @@ export class Writer {
   readonly #events: LineEvents;
   readonly #untaken = new Untaken();
   #waiting: Waiting[] = [];
-  #writing = false;
+  #writing: Promise<void> | undefined;
 
   constructor(producer: Producer, events: LineEvents) {
     this.#producer = producer;
@@ -31,11 +31,14 @@ export class Writer {
   write(place: Place, payload: string, bytes: number): void {
     this.#untaken.add(bytes);
     this.#waiting.push({ place, payload, bytes });
-    if (!this.#writing) void this.#drain();
+    this.#writing ??= this.#drain();
+  }
+
+  async flush(): Promise<void> {
+    await this.#writing;
   }
 
   async #drain(): Promise<void> {
-    this.#writing = true;
     // Whatever else is published in this turn goes along.
     await undefined;
     try {
@@ -43,7 +46,7 @@ export class Writer {
     } catch (error) {
       this.#events.lost(error);
     } finally {
-      this.#writing = false;
+      this.#writing = undefined;
     }
   }
 

@@ -1,5 +1,5 @@
 import type { Broker, Topic } from '@gapless/core';
-import { connect, type NatsConnection, type Subscription } from '@nats-io/transport-node';
+import { type ConnectionOptions, connect, type NatsConnection, type Subscription } from '@nats-io/transport-node';
 import { type Line, type LineEvents, Untaken } from '../line.ts';
 import { openRemoteBroker } from '../remote.ts';
 import { subjectOf } from './subject.ts';
@@ -7,7 +7,7 @@ import { subjectOf } from './subject.ts';
 const CONNECT_TIMEOUT_MS = 5_000;
 
 export interface NatsBrokerOptions {
-  /** `nats://` or `tls://`, several servers of one cluster with commas between. */
+  /** `nats://` or `tls://`, several servers of one cluster with commas between; the first may have user and password, or a token alone. */
   url: string;
   onError?: (error: unknown) => void;
 }
@@ -19,9 +19,19 @@ export function openNatsBroker({ url, onError }: NatsBrokerOptions): Promise<Bro
 
 async function openLine(url: string, events: LineEvents): Promise<Line> {
   // Reconnecting, the client would keep what is published meanwhile and let it pour in late.
-  const connection = await connect({ servers: url.split(','), reconnect: false, timeout: CONNECT_TIMEOUT_MS, ignoreClusterUpdates: true });
+  const connection = await connect({ ...serversOf(url), reconnect: false, timeout: CONNECT_TIMEOUT_MS, ignoreClusterUpdates: true });
   void connection.closed().then((error) => events.lost(error ?? new Error('NATS closed the connection')));
   return new NatsLine(connection, events);
+}
+
+/** The client does not look for credentials in an address. */
+function serversOf(url: string): ConnectionOptions {
+  const servers = url.split(',').map((at) => new URL(at.includes('://') ? at : `nats://${at}`));
+  const user = decodeURIComponent(servers[0]!.username);
+  const pass = decodeURIComponent(servers[0]!.password);
+  const credentials = pass !== '' ? { user, pass } : user !== '' ? { token: user } : {};
+  const tls = servers[0]!.protocol === 'tls:' ? { tls: {} } : {};
+  return { servers: servers.map(({ host }) => host), ...credentials, ...tls };
 }
 
 class NatsLine implements Line {
@@ -58,10 +68,10 @@ class NatsLine implements Line {
         else reject(error);
       },
     });
-    this.#subscriptions.set(subject, subscription);
     // The server refuses before it answers what was sent after.
     await Promise.race([this.#answered(), refused]);
     listening = true;
+    this.#subscriptions.set(subject, subscription);
   }
 
   async unlisten(topic: Topic): Promise<void> {
@@ -70,8 +80,12 @@ class NatsLine implements Line {
     this.#subscriptions.delete(subject);
   }
 
-  check(): Promise<void> {
-    return this.#connection.flush();
+  async check(): Promise<void> {
+    await this.#connection.flush();
+  }
+
+  async flush(): Promise<void> {
+    await this.#connection.flush();
   }
 
   async close(): Promise<void> {

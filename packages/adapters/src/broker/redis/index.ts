@@ -48,8 +48,9 @@ class RedisLine implements Line {
 
   publish(topic: Topic, payload: string, bytes: number): void {
     const channel = channelOf(topic);
-    this.#untaken.add(bytes);
     const { publisher } = this.#shards.of(channel);
+    if (!publisher.isReady) throw new Error('the connection to Redis is lost');
+    this.#untaken.add(bytes);
     // The answer is not waited for: by then listeners may have been called. What has no answer when the connection ends is told by `lost`.
     const answered = this.#sharded ? publisher.sPublish(channel, payload) : publisher.publish(channel, payload);
     const { lost, refused } = this.#events;
@@ -72,6 +73,11 @@ class RedisLine implements Line {
 
   async check(): Promise<void> {
     await Promise.all(this.#shards.clients.map((client) => client.ping()));
+  }
+
+  /** Answers come in the order of what was asked. */
+  async flush(): Promise<void> {
+    await this.check();
   }
 
   async close(): Promise<void> {

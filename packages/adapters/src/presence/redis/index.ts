@@ -1,9 +1,11 @@
 import type { Presence, PresenceState } from '@gapless/core';
 import { type Clock, systemClock } from '@gapless/kit';
 import { HEARTBEAT_MS, PRESENCE_GRACE_MS } from '@gapless/protocol';
-import { createClient } from '@redis/client';
+import { createClients } from './clients.ts';
+import { Hearing } from './hearing.ts';
+import { inTime, REPLY_WAIT_MS } from './in-time.ts';
 import { Registry } from './registry.ts';
-import { CHANNEL, KEYS, syncScript } from './script.ts';
+import { CHANNEL, KEYS } from './script.ts';
 
 export interface RedisPresenceOptions {
   url: string;
@@ -30,16 +32,6 @@ const SWEEP_MS = 500;
 /** Users in one call: about a millisecond in which Redis does nothing else. */
 const STEPS_MAX = 500;
 
-/** A Redis that answers nothing for so long is treated as away. */
-const REPLY_WAIT_MS = 2_000;
-
-/** A connection that is silent for so long, pings unanswered, is made anew. */
-const SILENT_MS = 5_000;
-const PING_MS = 2_000;
-
-/** Well under the grace: after an outage all nodes are back before anyone is told offline. */
-const RECONNECT_MAX_MS = 1_000;
-
 /**
  * Presence over all nodes: each holds a lease per user (not per connection) in Redis, renewed by touches, which are merged. One script
  * decides every change, by Redis's clock, and tells it once to all nodes; leases of a node that died are ended by whichever node looks
@@ -48,8 +40,8 @@ const RECONNECT_MAX_MS = 1_000;
  * - While Redis is away nothing is told, and `list` knows the users of this node alone: the others are offline, never seen.
  * - When it is back every node writes its users again. Who was online all the time is not told anew, also if Redis lost its data;
  *   and nobody goes offline for a lease that nobody could renew.
- * - Not told is the end of a user whose node died while Redis lost its data; `list` has it right. Changes that are told while a node's own
- *   connection to Redis is cut do not reach that node's listeners.
+ * - A node that was cut off for less than five minutes hears afterwards what was told meanwhile. Not told is the end of a user whose node
+ *   died while Redis lost its data; `list` has it right.
  * - Redis 6.2 or newer, without eviction (`noeviction` or `volatile-*`). The keys are of one slot; this client does not follow a
  *   cluster's redirections, so on Redis Cluster `url` must be the node that has it.
  */
@@ -65,9 +57,10 @@ class RedisPresence implements Presence {
   readonly #onError: (error: unknown) => void;
   readonly #settings: { node: string; leaseMs: number; graceMs: number };
   readonly #registry: Registry;
+  readonly #hearing = new Hearing((state) => this.#tell(state));
   readonly #listeners = new Set<(state: PresenceState) => void>();
-  readonly #client;
-  readonly #subscriber;
+  readonly #client: ReturnType<typeof createClients>['client'];
+  readonly #subscriber: ReturnType<typeof createClients>['subscriber'];
   #subscribed = false;
   /** Of the data in Redis, as last heard; another one means that it was lost. */
   #epoch: string | undefined;
@@ -76,6 +69,8 @@ class RedisPresence implements Presence {
   #step: Promise<void> | undefined;
   #steppedAt = 0;
   #failed = false;
+  /** Leases are over that were too many for one step. */
+  #more = false;
   #stopTimer = () => {};
   #closing: Promise<void> | undefined;
 
@@ -90,28 +85,23 @@ class RedisPresence implements Presence {
     };
     // A heartbeat and this are less than the lease: a touch that is passed over is followed in time by one that is not.
     this.#registry = new Registry(this.#settings.leaseMs / 4);
-    this.#client = createClient({
-      url,
-      scripts: { sync: syncScript },
-      disableOfflineQueue: true,
-      pingInterval: PING_MS,
-      maintNotifications: 'disabled',
-      socket: { socketTimeout: SILENT_MS, reconnectStrategy: backoff },
-    });
-    this.#subscriber = this.#client.duplicate();
+    ({ client: this.#client, subscriber: this.#subscriber } = createClients(url, this.#onError));
   }
 
   /** Waits for the first answer of Redis, but not long. */
   async open(): Promise<void> {
     const first = Promise.withResolvers<void>();
-    for (const client of [this.#client, this.#subscriber]) client.on('error', this.#onError);
     this.#client.on('ready', () => {
       this.#greeted = false;
       this.#failed = false;
       this.#registry.tellAll();
     });
-    this.#subscriber.on('ready', () => void this.#subscribe());
-    for (const client of [this.#client, this.#subscriber]) client.connect().catch(this.#onError);
+    this.#subscriber.on('ready', () => {
+      this.#hearing.interrupted();
+      void this.#subscribe();
+    });
+    // It tries for ever, and its errors are events: it ends with close only.
+    for (const client of [this.#client, this.#subscriber]) client.connect().catch(() => {});
     const everyMs = Math.min(MERGE_MS, this.#settings.leaseMs / 40);
     this.#stopTimer = this.#clock.every(everyMs, () => {
       if (this.#isUp() && this.#isTime()) void this.#sync().then(first.resolve);
@@ -132,7 +122,8 @@ class RedisPresence implements Presence {
     const stalled = this.#step !== undefined && this.#clock.now() - this.#steppedAt > REPLY_WAIT_MS;
     if (!this.#client.isReady || stalled) return this.#listHere(uids);
     try {
-      const [counts, seen] = await this.#inTime(
+      const [counts, seen] = await inTime(
+        this.#clock,
         Promise.all([this.#client.hmGet(KEYS.counts, [...uids]), this.#client.zmScore(KEYS.seen, [...uids])]),
       );
       return uids.map((uid, i) => {
@@ -161,9 +152,9 @@ class RedisPresence implements Presence {
   async #leaveAndEnd(): Promise<void> {
     this.#stopTimer();
     this.#listeners.clear();
-    await this.#inTime(this.#step ?? Promise.resolve()).catch(this.#onError);
+    await inTime(this.#clock, this.#step ?? Promise.resolve()).catch(this.#onError);
     this.#registry.leaveAll();
-    if (this.#isUp()) await this.#inTime(this.#sync()).catch(this.#onError);
+    if (this.#isUp()) await inTime(this.#clock, this.#sync()).catch(this.#onError);
     for (const client of [this.#client, this.#subscriber]) {
       client.removeAllListeners('error').on('error', () => {});
       client.destroy();
@@ -182,7 +173,7 @@ class RedisPresence implements Presence {
   #isTime(): boolean {
     const sinceMs = Math.abs(this.#clock.now() - this.#steppedAt);
     if (this.#failed) return sinceMs >= FAILED_WAIT_MS;
-    return this.#registry.due > 0 || !this.#greeted || sinceMs >= Math.min(SWEEP_MS, this.#settings.leaseMs / 20);
+    return this.#registry.due > 0 || this.#more || !this.#greeted || sinceMs >= Math.min(SWEEP_MS, this.#settings.leaseMs / 20);
   }
 
   /** Says what is due, in batches, one after the other. Never rejects. */
@@ -209,10 +200,12 @@ class RedisPresence implements Presence {
     const sentAt = this.#clock.now();
     this.#steppedAt = sentAt;
     try {
-      const epoch = await this.#client.sync({ ...this.#settings, steps });
+      if (!this.#hearing.isComplete) await this.#hearMissed();
+      const { epoch, more } = await this.#client.sync({ ...this.#settings, steps });
       if (this.#epoch !== undefined && this.#epoch !== epoch) this.#registry.dataLost();
       this.#epoch = epoch;
       this.#greeted = true;
+      this.#more = more;
     } catch (error) {
       this.#registry.returned(steps);
       throw error;
@@ -230,21 +223,23 @@ class RedisPresence implements Presence {
     }
   }
 
+  async #hearMissed(): Promise<void> {
+    const newest = await this.#client.xRevRange(KEYS.told, '+', '-', { COUNT: 1 });
+    const from = this.#hearing.from(newest?.[0]?.id ?? '0-0');
+    const missed = await this.#client.xRange(KEYS.told, `(${from}`, '+');
+    this.#hearing.complete((missed ?? []).map(({ id, message }) => [id, message.changes ?? '[]'] as const));
+  }
+
   #heard = (message: string): void => {
     try {
-      for (const [uid, lastSeen] of JSON.parse(message) as [string, number?][]) {
-        if (lastSeen === undefined) this.#tell({ uid, online: true });
-        else {
-          this.#registry.leaseEnded(uid);
-          this.#tell({ uid, online: false, lastSeen });
-        }
-      }
+      this.#hearing.heard(message);
     } catch (error) {
       this.#onError(error);
     }
   };
 
   #tell(state: PresenceState): void {
+    if (!state.online) this.#registry.leaseEnded(state.uid);
     for (const listener of this.#listeners) {
       try {
         listener(state);
@@ -253,21 +248,4 @@ class RedisPresence implements Presence {
       }
     }
   }
-
-  /** @throws Error when Redis did not answer in time */
-  async #inTime<T>(reply: Promise<T>): Promise<T> {
-    let stop = () => {};
-    const late = new Promise<never>((_, reject) => {
-      stop = this.#clock.after(REPLY_WAIT_MS, () => reject(new Error(`presence: Redis did not answer within ${REPLY_WAIT_MS} ms`)));
-    });
-    try {
-      return await Promise.race([reply, late]);
-    } finally {
-      stop();
-    }
-  }
-}
-
-function backoff(retries: number): number {
-  return Math.min(50 * 2 ** retries, RECONNECT_MAX_MS) * (0.5 + Math.random() / 2);
 }

@@ -1,24 +1,25 @@
 import { startProxy, startRedis } from '@gapless/testkit';
-import { type PresenceCluster, presenceContract } from '@gapless/testkit/contract';
+import { type PresenceCluster, presenceContract, presenceFaultContract } from '@gapless/testkit/contract';
 import { afterAll } from 'vitest';
 import { openRedisPresence } from './index.ts';
 
+/** Long enough for a busy machine to renew in time, short enough to wait for its end. */
+const SHORT_LEASE_MS = 2_400;
+
 const redis = await startRedis();
-if ('reason' in redis) presenceContract('redis', redis.reason);
-else {
+if ('reason' in redis) {
+  presenceContract('redis', redis.reason);
+  presenceFaultContract('redis', redis.reason);
+} else {
   const service = redis;
   afterAll(() => service.remove());
 
-  // Long enough for a busy machine to renew in time, short enough to wait for its end.
-  const leaseMs = 1_600;
-  const graceMs = 100;
-
-  async function open(): Promise<PresenceCluster> {
+  async function open(leaseMs: number): Promise<PresenceCluster> {
     await service.stop();
     await service.start();
     const links = await Promise.all([startProxy(() => service.port), startProxy(() => service.port)]);
     const nodes = await Promise.all(
-      links.map(({ port }, i) => openRedisPresence({ url: `redis://127.0.0.1:${port}`, node: `node ${i}`, leaseMs, graceMs })),
+      links.map(({ port }, i) => openRedisPresence({ url: `redis://127.0.0.1:${port}`, node: `node ${i}`, leaseMs, graceMs: 100 })),
     );
     return {
       nodes,
@@ -38,5 +39,6 @@ else {
     };
   }
 
-  presenceContract('redis', open);
+  presenceContract('redis', () => open(30_000));
+  presenceFaultContract('redis', () => open(SHORT_LEASE_MS));
 }

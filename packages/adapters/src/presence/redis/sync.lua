@@ -4,19 +4,20 @@
 --       counts  hash  uid -> leases it has; a user is online while it stands here
 --       seen    zset  uid by when a connection of it was last there
 --       meta    hash  epoch: of this data; stepAt: the last step of any node; holdUntil: no lease ends before
--- ARGV  node, leaseMs, graceMs, seenMs, leases to end at most, channel, then for each user: uid, mode, '1' if it left
+--       told    stream  the changes of the last minutes, for nodes that were not listening
+-- ARGV  node, leaseMs, graceMs, seenMs, toldMs, leases to end at most, channel, then for each user: uid, mode, '1' if it left
 --       mode    tell: say so if this makes it online · quiet: it was said before the data was lost · known: only if its lease is there
--- Gives the epoch.
-local leases, counts, seen, meta = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local node, leaseMs, graceMs, seenMs = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local sweepMax, channel = tonumber(ARGV[5]), ARGV[6]
+-- Gives the epoch, and 1 when more leases are over than were ended.
+local leases, counts, seen, meta, told = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local node, leaseMs, graceMs, seenMs, toldMs = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local sweepMax, channel = tonumber(ARGV[6]), ARGV[7]
 
 -- The nodes' clocks may differ; this one is the same for all.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local changes = {}
 
-for i = 7, #ARGV, 3 do
+for i = 8, #ARGV, 3 do
   local uid, mode, left = ARGV[i], ARGV[i + 1], ARGV[i + 2] == '1'
   local member = node .. ' ' .. uid
   local ends = now + (left and graceMs or leaseMs)
@@ -54,5 +55,9 @@ for i = 1, #over, 2 do
 end
 
 redis.call('ZREMRANGEBYSCORE', seen, '-inf', now - seenMs)
-if #changes > 0 then redis.call('PUBLISH', channel, cjson.encode(changes)) end
-return redis.call('HGET', meta, 'epoch')
+if #changes > 0 then
+  local text = cjson.encode(changes)
+  local id = redis.call('XADD', told, 'MINID', '~', now - toldMs, '*', 'changes', text)
+  redis.call('PUBLISH', channel, id .. ' ' .. text)
+end
+return { redis.call('HGET', meta, 'epoch'), #over == 2 * sweepMax and 1 or 0 }

@@ -3,7 +3,10 @@ import type { Query } from './query.ts';
 import { type SessionRow, toSession, toUser, type UserRow } from './rows.ts';
 import { stored, textList, texts } from './text.ts';
 
+/** Sessions of a user that are live at a time. Continue with more of WHERE. */
 const LIVE = 'FROM session WHERE uid = $1 AND revoked_at IS NULL AND expires_at > $2';
+
+export const LIVE_SESSIONS = `SELECT * ${LIVE} ORDER BY last_seen_at DESC, sid DESC LIMIT $3`;
 
 type Reads = 'users' | 'credentials' | 'sessionsOf' | 'revokedSessions';
 
@@ -22,8 +25,7 @@ export function createAccountReads(query: Query): Pick<AccountStore, Reads> {
       return row && { ...row };
     },
 
-    sessionsOf: async (uid, { at, limit }) =>
-      (await query<SessionRow>(`SELECT * ${LIVE} ORDER BY last_seen_at DESC, sid DESC LIMIT $3`, [stored(uid), at, limit])).map(toSession),
+    sessionsOf: async (uid, { at, limit }) => (await query<SessionRow>(LIVE_SESSIONS, [stored(uid), at, limit])).map(toSession),
 
     revokedSessions: async (since) => sids(await query<{ sid: string }>('SELECT sid FROM session WHERE revoked_at >= $1', [since])),
   };

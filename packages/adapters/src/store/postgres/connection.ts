@@ -1,5 +1,5 @@
 import postgres from 'postgres';
-import { type Host, hostsOf } from './hosts.ts';
+import { type Host, NO_WRITES, takesWrites } from './hosts.ts';
 import { read } from './text.ts';
 
 /** A try to connect, with everything that is asked before the connection is used. */
@@ -11,11 +11,26 @@ const STATEMENT_MS = 4_000;
 /** The server should have given up long ago: it does not answer any more. */
 const ANSWER_MS = STATEMENT_MS + 500;
 
+/**
+ * Everything here is found by an index and joined row by row, and is in large tables as it is in small ones. Left alone, Postgres would plan
+ * by the size that the tables had when it last looked, and keep that plan while they grow. The plan for any values is the right one: it
+ * is made once, and leaves out the partitions that have nothing when the values are there.
+ */
+export const PLANS = {
+  plan_cache_mode: 'force_generic_plan',
+  enable_seqscan: 'off',
+  enable_bitmapscan: 'off',
+  enable_hashjoin: 'off',
+  enable_mergejoin: 'off',
+  max_parallel_workers_per_gather: '0',
+  jit: 'off',
+};
+
 export type Value = string | number | boolean | null;
 
 /**
- * One connection to the server of the url that takes writes; a standby is no good for reads either, since it is behind. It is used for one
- * statement at a time and never comes back: after an error of the connection there is a new one.
+ * One connection to the server of the url that takes writes. It is used for one statement at a time and never comes back: after an error
+ * of the connection there is a new one.
  *
  * postgres.js knows several hosts itself, but with `read-write` takes a standby of Postgres 14 and newer for the primary, and while there
  * is none tries without a pause and without an end.
@@ -23,12 +38,14 @@ export type Value = string | number | boolean | null;
 export class Connection {
   /** Why it cannot be used any more. */
   failure: unknown;
+  readonly host: Host;
   readonly #sql: postgres.Sql;
 
-  private constructor(url: string, { host, port }: Host, onEnd: (connection: Connection) => void) {
+  private constructor(url: string, host: Host, onEnd: (connection: Connection) => void) {
+    this.host = host;
     this.#sql = postgres(url, {
-      host: [host],
-      port: [port],
+      host: [host.host],
+      port: [host.port],
       max: 1,
       connect_timeout: CONNECT_MS / 1_000,
       idle_timeout: 0,
@@ -39,16 +56,16 @@ export class Connection {
         this.fail(new Error('the connection to Postgres was closed'));
         onEnd(this);
       },
-      connection: { application_name: 'gapless', statement_timeout: STATEMENT_MS, client_min_messages: 'error' },
+      connection: { application_name: 'gapless', statement_timeout: STATEMENT_MS, client_min_messages: 'error', ...PLANS },
       types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
       transform: { value: { from: (value: unknown) => (typeof value === 'string' ? read(value) : value) } },
     } as unknown as postgres.Options<Record<string, postgres.PostgresType>>);
   }
 
-  /** Connects to the first server of the url that takes writes. */
-  static async open(url: string, onEnd: (connection: Connection) => void): Promise<Connection> {
+  /** Connects to the first of these servers that takes writes. */
+  static async open(url: string, hosts: readonly Host[], onEnd: (connection: Connection) => void): Promise<Connection> {
     let failure: unknown;
-    for (const host of hostsOf(url)) {
+    for (const host of hosts) {
       const connection = new Connection(url, host, onEnd);
       try {
         await connection.#begin();
@@ -83,9 +100,7 @@ export class Connection {
   }
 
   async #begin(): Promise<void> {
-    const asked = this.#sql.unsafe("SELECT pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on' AS read_only");
-    const [row] = await within(CONNECT_MS, asked);
-    if (row?.read_only !== false) throw new Error('this Postgres takes no writes: it is a standby');
+    if (!(await within(CONNECT_MS, takesWrites(this.#sql)))) throw new Error(NO_WRITES);
   }
 }
 

@@ -5,7 +5,7 @@ import { type ChangeRow, MESSAGE_COLUMNS, toEntry } from './rows.ts';
 import { stored } from './text.ts';
 
 /** As many as 0001_init.sql made: fixed for the life of a database. */
-export const PARTS = 16;
+export const PARTS = 8;
 
 /** Looks that one call takes, when rows are held back by transactions that still ran at the first one. */
 const LOOKS_MAX = 4;

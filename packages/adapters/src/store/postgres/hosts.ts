@@ -1,3 +1,5 @@
+import type postgres from 'postgres';
+
 /** A server that may be the primary. */
 export interface Host {
   readonly host: string;
@@ -19,4 +21,12 @@ export function hostsOf(url: string): Host[] {
     if (host === undefined || host === '') throw new Error('a host in the url of Postgres is host:port');
     return { host: decodeURIComponent(host).replace(/^\[|\]$/g, ''), port: port === undefined ? DEFAULT_PORT : Number(port) };
   });
+}
+
+export const NO_WRITES = 'this Postgres takes no writes: it is a standby';
+
+/** Whether it is the primary. A standby is no good for reads either, since it is behind. */
+export async function takesWrites(sql: postgres.Sql): Promise<boolean> {
+  const [row] = await sql.unsafe("SELECT NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'off' AS yes");
+  return row?.yes === true;
 }

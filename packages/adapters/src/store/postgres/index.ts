@@ -7,7 +7,10 @@ import { Pool } from './pool.ts';
 import { queryOf } from './query.ts';
 import { createReads } from './reads.ts';
 
+export type { Comparison, Progress } from './compare.ts';
+export { type CompareOptions, compareInstallations, type Imported, type ImportOptions, importInstallation } from './import.ts';
 export { type MigrationStatus, postgresMigrationStatus } from './migrate.ts';
+export { TargetRefused } from './target.ts';
 
 export interface PostgresOptions {
   /** postgres://user:password@host:port/database; several hosts with commas: the one that takes writes is used. */

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import postgres from 'postgres';
-import { hostsOf } from './hosts.ts';
+import { hostsOf, NO_WRITES, takesWrites } from './hosts.ts';
 
 export interface MigrationStatus {
   readonly version: number;
@@ -116,11 +116,10 @@ async function withPrimary<T>(url: string, use: (sql: postgres.Sql) => Promise<T
     const options = { host: [host], port: [port], max: 1, connect_timeout: CONNECT_SEC, fetch_types: false, onnotice() {} };
     const sql = postgres(url, options as unknown as postgres.Options<Record<string, postgres.PostgresType>>);
     try {
-      const [row] = await sql`SELECT pg_is_in_recovery() AS standby`;
-      if (row?.standby === false) return await use(sql);
-      failure = new Error('this Postgres takes no writes: it is a standby');
+      if (await takesWrites(sql)) return await use(sql);
+      failure = new Error(NO_WRITES);
     } catch (error) {
-      if (error instanceof postgres.PostgresError && !error.code.startsWith('57P')) throw error;
+      if (error instanceof postgres.PostgresError) throw error;
       failure = error;
     } finally {
       await sql.end({ timeout: 1 });

@@ -1,4 +1,5 @@
 import { Connection, type Value } from './connection.ts';
+import { type Host, hostsOf } from './hosts.ts';
 
 /** How long a statement waits for a free connection. */
 const WAIT_MS = 3_000;
@@ -27,6 +28,8 @@ export class Pool {
   /** Grows with every connection that was lost: what was learnt from the server before may not hold any more. */
   losses = 0;
   readonly #options: PoolOptions;
+  /** The one that took writes last comes first: of the others each may cost a timeout. */
+  #hosts: readonly Host[];
   readonly #idle: Connection[] = [];
   readonly #open = new Set<Connection>();
   readonly #waiting: Waiting[] = [];
@@ -40,6 +43,7 @@ export class Pool {
 
   constructor(options: PoolOptions) {
     this.#options = options;
+    this.#hosts = hostsOf(options.url);
   }
 
   async query<Row>(text: string, values: readonly Value[] = []): Promise<Row[]> {
@@ -72,7 +76,8 @@ export class Pool {
     if (this.#refused !== undefined && performance.now() < this.#refused.at + RECONNECT_MS) throw this.#refused.error;
     this.#count++;
     try {
-      const connection = await Connection.open(this.#options.url, (ended) => this.#forget(ended));
+      const connection = await Connection.open(this.#options.url, this.#hosts, (ended) => this.#forget(ended));
+      this.#hosts = [connection.host, ...this.#hosts.filter((host) => host !== connection.host)];
       this.#open.add(connection);
       this.#refused = undefined;
       this.#told = false;

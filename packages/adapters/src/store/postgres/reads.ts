@@ -17,14 +17,17 @@ import { stored, textList, texts } from './text.ts';
 
 const NOTHING_BEFORE = { updatedAt: Number.MAX_SAFE_INTEGER, cid: '' };
 
-/** Every conversation of a user, or that one. The page is chosen before the rest is looked up. */
-const view = (chosen: string) => `SELECT c.*, ${MESSAGE_COLUMNS}, o.uid AS peer, u.name AS peer_name
-  FROM (${chosen}) c
-  LEFT JOIN message m ON m.cid = c.cid AND m.seq = c.head
-  LEFT JOIN participant o ON c.kind = 'dm' AND o.cid = c.cid AND o.uid <> $1
-  LEFT JOIN users u ON u.uid = o.uid`;
+// LATERAL with LIMIT 1 is a look-up by index for each row, whatever Postgres thinks of the sizes.
 
-const OWN = `SELECT ${CONVERSATION_COLUMNS}, p.role, p.last_read FROM participant p JOIN conversation c ON c.cid = p.cid WHERE p.uid = $1`;
+/** A user's conversations. Continue with more of WHERE. */
+const OWN = `SELECT c.*, p.role, p.last_read FROM participant p
+  CROSS JOIN LATERAL (SELECT ${CONVERSATION_COLUMNS} FROM conversation c WHERE c.cid = p.cid LIMIT 1) c WHERE p.uid = $1`;
+
+/** The chosen ones, each with its last message and, for a dm, the other side. */
+const view = (chosen: string) => `SELECT c.*, m.*, o.uid AS peer, u.name AS peer_name FROM (${chosen}) c
+  LEFT JOIN LATERAL (SELECT ${MESSAGE_COLUMNS} FROM message m WHERE m.cid = c.cid AND m.seq = c.head LIMIT 1) m ON true
+  LEFT JOIN LATERAL (SELECT o.uid FROM participant o WHERE c.kind = 'dm' AND o.cid = c.cid AND o.uid <> $1 LIMIT 1) o ON true
+  LEFT JOIN users u ON u.uid = o.uid`;
 
 const REVS = `SELECT c.rev FROM unnest(${textList(1)}) WITH ORDINALITY AS k(cid, i) LEFT JOIN conversation c ON c.cid = k.cid ORDER BY k.i`;
 
@@ -32,17 +35,23 @@ const HEADS = `SELECT c.cid, c.head, c.rev, c.oldest_rev, p.last_read, p.role
   FROM unnest(${textList(2)}) WITH ORDINALITY AS k(cid, i)
   LEFT JOIN (conversation c JOIN participant p ON p.cid = c.cid AND p.uid = $1) ON c.cid = k.cid ORDER BY k.i`;
 
-const PARTICIPANTS = `SELECT p.uid, p.role, p.joined_at, p.last_read, u.name FROM participant p LEFT JOIN users u ON u.uid = p.uid
-  WHERE p.cid = $1 ORDER BY p.joined_at, p.uid LIMIT $2`;
+const CONVERSATION = `SELECT ${CONVERSATION_COLUMNS} FROM conversation c WHERE c.cid = $1`;
+
+const PARTICIPANTS = `SELECT p.*, u.name
+  FROM (SELECT uid, role, joined_at, last_read FROM participant WHERE cid = $1 ORDER BY joined_at, uid LIMIT $2) p
+  LEFT JOIN LATERAL (SELECT u.name FROM users u WHERE u.uid = p.uid LIMIT 1) u ON true ORDER BY p.joined_at, p.uid`;
 
 const CONVERSATIONS_OF = `${view(`${OWN} AND (c.updated_at, c.cid) < ($2, $3 COLLATE "C") ORDER BY c.updated_at DESC, c.cid DESC LIMIT $4`)}
   ORDER BY c.updated_at DESC, c.cid DESC`;
 
+const CONVERSATION_VIEW = view(`${OWN} AND p.cid = $2`);
+
 const MESSAGES_AFTER = `SELECT ${MESSAGE_COLUMNS} FROM message m WHERE m.cid = $1 AND m.seq > $2 ORDER BY m.seq LIMIT $3`;
 const MESSAGES_BEFORE = `SELECT ${MESSAGE_COLUMNS} FROM message m WHERE m.cid = $1 AND m.seq < $2 ORDER BY m.seq DESC LIMIT $3`;
 
-const CHANGES = `SELECT l.rev, l.op, l.actor, l.at, l.payload, ${MESSAGE_COLUMNS} FROM log l
-  LEFT JOIN message m ON l.op = 'message' AND m.cid = l.cid AND m.seq = l.seq
+// As a plain join, since both sides have this cid, it would go through the whole conversation.
+const CHANGES = `SELECT l.rev, l.op, l.actor, l.at, l.payload, m.* FROM log l
+  LEFT JOIN LATERAL (SELECT ${MESSAGE_COLUMNS} FROM message m WHERE m.cid = $1 AND m.seq = l.seq LIMIT 1) m ON l.op = 'message'
   WHERE l.cid = $1 AND l.rev > $2 ORDER BY l.rev LIMIT $3`;
 
 const POSITIONS = `SELECT uid, last_read AS "lastRead", delivered FROM participant
@@ -52,8 +61,9 @@ const POSITIONS = `SELECT uid, last_read AS "lastRead", delivered FROM participa
 const ACQUAINTED = `SELECT DISTINCT k.uid FROM unnest(${textList(2)}) AS k(uid)
   WHERE EXISTS (SELECT 1 FROM participant b JOIN participant a ON a.cid = b.cid AND a.uid = $1 WHERE b.uid = k.uid)`;
 
-/** The statements that must go by an index of one partition, whatever the size of the tables: a test looks at their plans. */
-export const BY_INDEX = { MESSAGES_AFTER, MESSAGES_BEFORE, CHANGES };
+/** Statements about one conversation, which must read one partition only, and the others: a test looks at their plans. */
+export const BY_PARTITION = { CONVERSATION, PARTICIPANTS, MESSAGES_AFTER, MESSAGES_BEFORE, CHANGES, POSITIONS };
+export const BY_INDEX = { REVS, HEADS, CONVERSATIONS_OF, CONVERSATION_VIEW, ACQUAINTED };
 
 /** Every read of conversations, each one statement. */
 export function createReads(query: Query): ConversationReads {
@@ -81,7 +91,7 @@ export function createReads(query: Query): ConversationReads {
     },
 
     async conversation(cid) {
-      const [row] = await query<ConversationRow>(`SELECT ${CONVERSATION_COLUMNS} FROM conversation c WHERE c.cid = $1`, [stored(cid)]);
+      const [row] = await query<ConversationRow>(CONVERSATION, [stored(cid)]);
       return row && toConversation(row);
     },
 
@@ -108,7 +118,7 @@ export function createReads(query: Query): ConversationReads {
     },
 
     async conversationView(uid, cid) {
-      const [row] = await query<ViewRow>(view(`${OWN} AND c.cid = $2 AND p.cid = $2`), [stored(uid), stored(cid)]);
+      const [row] = await query<ViewRow>(CONVERSATION_VIEW, [stored(uid), stored(cid)]);
       return row && toView(row);
     },
 

@@ -3,6 +3,8 @@ import { holdOpen, isRolledBack } from './database.ts';
 import { lockDatabase } from './lock.ts';
 import { WorkerClient } from './worker-client.ts';
 
+export type { Installation } from '../installation.ts';
+export { openSqliteExport } from './export.ts';
 export { type MigrationStatus, sqliteMigrationStatus } from './migrate.ts';
 
 export interface SqliteOptions {

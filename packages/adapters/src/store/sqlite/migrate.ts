@@ -51,6 +51,20 @@ export function migrate(db: DatabaseSync, now: number): void {
   }
 }
 
+/**
+ * Changes nothing.
+ * @throws Error unless the migrations of this code were applied, all of them and no others
+ */
+export function requireMigrated(db: DatabaseSync): void {
+  const has = db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'migration'").get() !== undefined;
+  if (!has) throw new Error('it is no database of Gapless');
+  const [known, applied] = [readMigrations(), readApplied(db)];
+  check(known, applied);
+  const pending = known.find(({ version }) => !applied.some((row) => row.version === version));
+  if (pending !== undefined)
+    throw new Error(`migration ${pending.version} (${pending.name}) was not applied to it; a start of the server on it does that`);
+}
+
 /** What was applied to the file and what would be; changes nothing. */
 export function sqliteMigrationStatus(path: string): MigrationStatus[] {
   const db = new DatabaseSync(path, { readOnly: true, timeout: 2_000 });

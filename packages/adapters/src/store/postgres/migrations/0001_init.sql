@@ -1,7 +1,7 @@
 -- compatible-from 1
 -- Ids are compared byte by byte, as in every other store: COLLATE "C". Times are epoch milliseconds.
--- What grows with the messages is hash-partitioned by cid into 16 parts. Their number is fixed for the life of a database: consumers of
--- the log keep a cursor for each.
+-- What grows with the messages is hash-partitioned by cid into 8 parts. Their number is fixed for the life of a database: consumers of
+-- the log keep a cursor for each. Each part costs every commit some 20 µs, whatever its size.
 
 CREATE TABLE conversation (
   cid         text   COLLATE "C" NOT NULL,
@@ -85,12 +85,12 @@ CREATE INDEX log_place ON log (id);
 -- Rows that are updated all the time keep room on their page, so that no index is touched.
 DO $$
 BEGIN
-  FOR part IN 0..15 LOOP
-    EXECUTE format('CREATE TABLE conversation_p%s PARTITION OF conversation FOR VALUES WITH (MODULUS 16, REMAINDER %s) WITH (fillfactor = 70)', part, part);
-    EXECUTE format('CREATE TABLE participant_p%s PARTITION OF participant FOR VALUES WITH (MODULUS 16, REMAINDER %s) WITH (fillfactor = 80)', part, part);
-    EXECUTE format('CREATE TABLE delivered_p%s PARTITION OF delivered FOR VALUES WITH (MODULUS 16, REMAINDER %s) WITH (fillfactor = 80)', part, part);
-    EXECUTE format('CREATE TABLE message_p%s PARTITION OF message FOR VALUES WITH (MODULUS 16, REMAINDER %s)', part, part);
-    EXECUTE format('CREATE TABLE log_p%s PARTITION OF log FOR VALUES WITH (MODULUS 16, REMAINDER %s)', part, part);
+  FOR part IN 0..7 LOOP
+    EXECUTE format('CREATE TABLE conversation_p%s PARTITION OF conversation FOR VALUES WITH (MODULUS 8, REMAINDER %s) WITH (fillfactor = 70)', part, part);
+    EXECUTE format('CREATE TABLE participant_p%s PARTITION OF participant FOR VALUES WITH (MODULUS 8, REMAINDER %s) WITH (fillfactor = 80)', part, part);
+    EXECUTE format('CREATE TABLE delivered_p%s PARTITION OF delivered FOR VALUES WITH (MODULUS 8, REMAINDER %s) WITH (fillfactor = 80)', part, part);
+    EXECUTE format('CREATE TABLE message_p%s PARTITION OF message FOR VALUES WITH (MODULUS 8, REMAINDER %s)', part, part);
+    EXECUTE format('CREATE TABLE log_p%s PARTITION OF log FOR VALUES WITH (MODULUS 8, REMAINDER %s)', part, part);
   END LOOP;
 END $$;
 

@@ -4,6 +4,8 @@
 -- statement of a function sees what was committed while the ones before it waited for a lock. Order of locks, everywhere: conversations by
 -- cid, users, participants by cid and uid.
 --
+-- The connections of nodes plan for large tables (PLANS in connection.ts).
+--
 -- A function is never changed: what a newer version needs gets a new name, since older nodes go on calling this one.
 
 -- Sends and positions. The arrays belong together: one of sends, one of positions (of reads where the device is NULL). `s_order` and
@@ -22,8 +24,6 @@ CREATE FUNCTION commit_messages(
   OUT codes int[], OUT seqs bigint[], OUT revs bigint[], OUT times bigint[], OUT places bigint[], OUT moved int[]
 )
 LANGUAGE plpgsql VOLATILE
--- The tables grow from nothing while plans are kept: only the plan that is right for large ones is wanted. It is planned once.
-SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
   heads bigint[];
@@ -115,7 +115,6 @@ CREATE FUNCTION move_positions(
   OUT places bigint[], OUT moved int[]
 )
 LANGUAGE plpgsql VOLATILE
-SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off SET plan_cache_mode = force_generic_plan
 AS $$
 BEGIN
   PERFORM 1
@@ -184,7 +183,6 @@ CREATE FUNCTION commit_messages_singly(
   OUT codes int[], OUT seqs bigint[], OUT revs bigint[], OUT times bigint[], OUT places bigint[], OUT moved int[]
 )
 LANGUAGE plpgsql VOLATILE
-SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
   command record;
@@ -258,7 +256,6 @@ END $$;
 -- "cid", "created" of a creation.
 CREATE FUNCTION commit_changes(commands jsonb, OUT outcomes jsonb)
 LANGUAGE plpgsql VOLATILE
-SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off
 AS $$
 DECLARE
   command jsonb;
