@@ -21,6 +21,8 @@ interface Load {
   readonly inFlight: number;
 }
 
+type Rate = Omit<Figure, 'name'>;
+
 /** Saved messages per second, server, store and load together on this machine. fsync and synchronous_commit are on. */
 export async function sends(which: 'npm' | 'debian'): Promise<Figure[]> {
   const server = await startPostgres({ which });
@@ -33,28 +35,28 @@ export async function sends(which: 'npm' | 'debian'): Promise<Figure[]> {
   const figures: Figure[] = [];
   try {
     const single = await saved(server, { conversations: 1_000, lanes: SINGLE_CONNECTIONS, batchMax: 1, inFlight: 256 });
-    figures.push({ name: `${name}: one transaction per message, ${SINGLE_CONNECTIONS} connections`, value: single, unit: 'msg/s' });
+    figures.push({ name: `${name}: one transaction per message, ${SINGLE_CONNECTIONS} connections`, ...single });
     for (const lanes of [1, 2, 4]) {
-      const value = await saved(server, { ...many, lanes });
+      const rate = await saved(server, { ...many, lanes });
       const budget = lanes === 2 ? { budget: { atLeast: 15_000 } } : {};
-      figures.push({ name: `${name}: 1,000 conversations, ${lanes} lanes`, value, unit: 'msg/s', ...budget });
+      figures.push({ name: `${name}: 1,000 conversations, ${lanes} lanes`, ...rate, ...budget });
       if (lanes === 2)
         figures.push({
           name: `${name}: the same to one transaction per message`,
-          value: value / single,
+          value: rate.value / single.value,
           unit: 'times',
           budget: { atLeast: 10 },
         });
     }
     const hot = await saved(server, { ...many, conversations: 1, lanes: 2 });
-    figures.push({ name: `${name}: one conversation`, value: hot, unit: 'msg/s', budget: { atLeast: 8_000 } });
+    figures.push({ name: `${name}: one conversation`, ...hot, budget: { atLeast: 8_000 } });
   } finally {
     await server.remove();
   }
   return figures;
 }
 
-async function saved(server: RunningPostgres, { conversations, lanes, batchMax, inFlight }: Load): Promise<number> {
+async function saved(server: RunningPostgres, { conversations, lanes, batchMax, inFlight }: Load): Promise<Rate> {
   const store = await openPostgresStore({ url: await server.createDatabase(), lanes });
   const batches = { count: 0, size: 0 };
   const writer = new Writer({
@@ -88,17 +90,16 @@ async function saved(server: RunningPostgres, { conversations, lanes, batchMax, 
   const rate = count / ((performance.now() - before.at) / 1_000);
   const cpu = { server: ((server.cpuSec() - before.server) * 1e6) / count, own: (own.user + own.system) / count };
   const batch = (batches.size - before.size) / (batches.count - before.count);
-  console.log(
-    `  ${server.version}, ${conversations} conversations, ${lanes} lanes: ${Math.round(rate)} msg/s, batches of ${Math.round(batch)}, ` +
-      `CPU per message: server ${cpu.server.toFixed(1)} µs, store and load ${cpu.own.toFixed(1)} µs`,
-  );
+  const note =
+    `batches of ${Math.round(batch)}; CPU per message: server ${cpu.server.toFixed(1)} µs, ` + `store and load ${cpu.own.toFixed(1)} µs`;
+  console.log(`  ${server.version}, ${conversations} conversations, ${lanes} lanes: ${Math.round(rate)} msg/s, ${note}`);
   over = true;
   await Promise.all(clients);
   const heads = await Promise.all(cids.map(async (cid) => (await store.conversation(cid))!.head));
   if (heads.reduce((sum, head) => sum + head, 0) !== sent) throw new Error(`${sent} sent and acked, but the heads say otherwise`);
   await writer.close();
   await store.close();
-  return rate;
+  return { value: rate, unit: 'msg/s', note };
 }
 
 const users = Array.from({ length: MEMBERS }, (_, i) => `u${i}`);

@@ -3,6 +3,8 @@ import { expect } from 'vitest';
 import { until } from './cluster.ts';
 
 const RETRY_MS = 50;
+/** Between an ack and the next message: without it, what takes a node seconds would come with thousands of messages. */
+const REST_MS = 10;
 /** A node that stands still accepts connections and says nothing. */
 const HANDSHAKE_MS = 1_000;
 
@@ -47,7 +49,7 @@ export class Person {
     this.#loop = this.#stayConnected();
   }
 
-  /** Sends without a pause until `hush`. */
+  /** Sends until `hush`. */
   talk(): void {
     this.#talking = true;
     this.#say();
@@ -104,7 +106,7 @@ export class Person {
     if (before !== undefined && before !== pos) this.problems.push(`${mid} acked as ${before} and ${pos}`);
     this.acked.set(mid, pos);
     this.#unacked.delete(mid);
-    this.#say();
+    setTimeout(() => this.#say(), REST_MS);
   }
 
   /** Who is told to try later does, with the same mid. */

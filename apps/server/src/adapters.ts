@@ -7,7 +7,7 @@ import type { Clock } from '@gapless/kit';
 import type { Logger } from 'pino';
 import { ConfigError } from './config.ts';
 import { ensureDataDir } from './data-dir.ts';
-import type { Config } from './settings.ts';
+import { type Config, withoutPassword } from './settings.ts';
 
 // Which adapter a setting means. Each is loaded when it is used, so that a start on one machine pays for nothing else.
 
@@ -80,9 +80,9 @@ function schemeOf(place: string): string {
 }
 
 /** What a client library says when it cannot connect, as one line for the person at the terminal. */
-function wrong(what: string): (error: unknown) => never {
+export function wrong(what: string): (error: unknown) => never {
   return (error) => {
-    throw new ConfigError(`${what}: ${reasonOf(error)}`, { cause: error });
+    throw new ConfigError(withoutPassword(`${what}: ${reasonOf(error)}`), { cause: error });
   };
 }
 

@@ -41,13 +41,18 @@ export async function startChat(base: Base, { secret, relay }: { secret: string;
   const sampling = new Sampling(config.logSampleRate);
   const broker = await openBroker(config, base);
   watchBroker(broker, base);
-  const presence = await openPresence(config, node, base);
-  const directory = new Directory(store, { shared: store.capabilities.multiProcess, clock });
+  const presence = await openPresence(config, node, base).catch(async (error: unknown) => {
+    await broker.close();
+    throw error;
+  });
+  const directory = new Directory(store, { shared: store.capabilities.multiProcess });
 
   const parts = () => ({ directory, gateway, accounts, settings });
   const others = store.capabilities.multiProcess ? createOthers(base, broker, parts) : undefined;
   if (others === undefined && broker.capabilities.multiProcess) log.warn('nodes do not share this store: over the broker go rooms only');
-  if (others !== undefined) settings.onSet = (changes, by) => others.settings({ changes, by });
+  if (others !== undefined && !broker.capabilities.multiProcess)
+    log.warn('nodes share this store, and there is no broker: what another one saves shows after a second. Set GAPLESS_BROKER');
+  if (others !== undefined) settings.onSet = (change) => others.settings(change);
 
   const readiness = new Readiness(
     clock,
@@ -71,7 +76,7 @@ export async function startChat(base: Base, { secret, relay }: { secret: string;
     accessTtlMs: config.accessTokenMinutes * 60_000,
     registration: config.registration,
     rateLimits,
-    announceRevoked: (sids) => others?.revoked(sids),
+    announceRevoked: (sids, until) => others?.revoked(sids, until),
   });
   const verifier = createTokenVerifier({
     secret,

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { ConfigError, printConfig, readConfig } from './config.ts';
-import { environmentName, flagName, SETTING_NAMES } from './settings.ts';
+import { environmentName, flagName, SETTING_NAMES, withoutPassword } from './settings.ts';
 
 describe('readConfig', () => {
   test('the defaults are right by themselves', () => {
@@ -66,5 +66,26 @@ describe('readConfig', () => {
     expect(printed).toContain('GAPLESS_JWT_SECRET=********');
     const again = Object.fromEntries(printed.split('\n').map((line) => line.split(/=(.*)/s).slice(0, 2)));
     expect(readConfig({ ...again, GAPLESS_JWT_SECRET: 'x' }, {}).allowedOrigins).toEqual(['https://a', 'https://b']);
+  });
+});
+
+describe('who signs in at a store or broker, and with what, is never shown', () => {
+  test.each([
+    ['postgres://ada:geheim@db:5432/chat', 'postgres://********@db:5432/chat'],
+    ['postgres://ada:ge/he@im@db/chat', 'postgres://********@db/chat'],
+    ['nats://geheim@one:4222', 'nats://********@one:4222'],
+    ['nats://a:geheim@one,b:geheim@two', 'nats://********@two'],
+    ['postgres://db/chat?password=geheim&sslmode=require', 'postgres://db/chat?password=********&sslmode=require'],
+    ['redis://one:6379', 'redis://one:6379'],
+    ['sqlite', 'sqlite'],
+  ])('%s', (url, shown) => {
+    expect(withoutPassword(url)).toBe(shown);
+    expect(withoutPassword(`store: cannot connect to ${url}`)).toBe(`store: cannot connect to ${shown}`);
+  });
+
+  test('config print', () => {
+    const config = readConfig({ GAPLESS_STORE: 'postgres://ada:geheim@db/chat', GAPLESS_BROKER: 'nats://geheim@n' }, {});
+    expect(printConfig(config)).toContain('GAPLESS_STORE=postgres://********@db/chat\nGAPLESS_BROKER=nats://********@n\n');
+    expect(printConfig(config)).not.toContain('geheim');
   });
 });

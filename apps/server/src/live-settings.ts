@@ -1,5 +1,5 @@
 import type { LiveSettings } from '@gapless/api';
-import { ChatError } from '@gapless/core';
+import { ChatError, type SettingsChange } from '@gapless/core';
 import type { Backpressure, StrategyRules } from '@gapless/gateway';
 import type { Logger } from 'pino';
 import { type Config, checkTogether, flagName, LIVE_NAMES, SETTINGS, type Setting, type SettingName } from './settings.ts';
@@ -9,7 +9,9 @@ export class Settings implements LiveSettings {
   #config: Config;
   readonly #log: Pick<Logger, 'info'>;
   /** Told of what was changed here: the other nodes follow. */
-  onSet: (changes: Readonly<Record<string, string>>, by: string) => void = () => {};
+  onSet: (change: SettingsChange) => void = () => {};
+  /** When each was changed last. */
+  readonly #changedAt = new Map<SettingName, number>();
 
   constructor(config: Config, log: Pick<Logger, 'info'>) {
     this.#config = config;
@@ -29,13 +31,15 @@ export class Settings implements LiveSettings {
 
   /** All of them or none, on every node. @throws ChatError bad_frame */
   set(changes: Readonly<Record<string, string>>, by: string): void {
-    this.follow(changes, by);
-    this.onSet(changes, by);
+    const change = { changes, by, at: Date.now() };
+    this.follow(change);
+    this.onSet(change);
   }
 
-  /** All of them or none, on this node. @throws ChatError bad_frame */
-  follow(changes: Readonly<Record<string, string>>, by: string): void {
-    const parsed = Object.entries(changes).map(([name, text]) => [settingOf(name), text] as const);
+  /** All of them or none, on this node; but for those that were changed later already. @throws ChatError bad_frame */
+  follow({ changes, by, at }: SettingsChange): void {
+    const named = Object.entries(changes).map(([name, text]) => [settingOf(name), text] as const);
+    const parsed = named.filter(([name]) => at >= (this.#changedAt.get(name) ?? 0));
     const next = { ...this.#config, ...Object.fromEntries(parsed.map(([name, text]) => [name, parse(name, text)])) };
     try {
       checkTogether(next);
@@ -44,6 +48,7 @@ export class Settings implements LiveSettings {
     }
     for (const [name] of parsed) this.#log.info({ by, setting: nameOf(name), from: this.#config[name], to: next[name] }, 'setting changed');
     this.#config = next;
+    for (const [name] of parsed) this.#changedAt.set(name, at);
   }
 
   /** As the gateway reads it, at every decision. */

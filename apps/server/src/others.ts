@@ -15,18 +15,27 @@ export interface Parts {
 export function createOthers({ node, store, clock, log, metrics }: Base, broker: Broker, parts: () => Parts): Cluster {
   const listener = clusterListener(() => ({
     ...parts(),
-    learnRevoked: (sids) => parts().accounts.learnRevoked(sids),
+    learnRevoked: (sids, until) => parts().accounts.learnRevoked(sids, until),
     refreshRevoked: () =>
       parts()
         .accounts.refreshRevoked()
         .catch((error: unknown) => log.warn({ err: error }, 'sign-outs of other nodes not read')),
-    followSettings({ changes, by }) {
+    followSettings(change) {
       try {
-        parts().settings.follow(changes, by);
+        parts().settings.follow(change);
       } catch (error) {
-        log.warn({ err: error, changes }, 'settings of another node not taken');
+        log.warn({ err: error, changes: change.changes }, 'settings of another node not taken');
       }
     },
   }));
-  return new Cluster({ node, broker, reads: store, clock, log, metrics: metrics.cluster, listener });
+  return new Cluster({
+    node,
+    broker,
+    alone: !broker.capabilities.multiProcess,
+    reads: store,
+    clock,
+    log,
+    metrics: metrics.cluster,
+    listener,
+  });
 }

@@ -82,9 +82,10 @@ const url = (help: string): Setting<string> => ({
   },
 });
 
-/** The URL as it may be shown and logged. */
+/** Text with URLs in it as it may be shown and logged: without who signs in there, and with what. */
 export function withoutPassword(url: string): string {
-  return url.replace(/(:\/\/[^:@/]*):[^@/]*@/g, '$1:********@');
+  // Up to the last @: an unescaped one in a password is not its end. Several servers are one place.
+  return url.replace(/(:\/\/)\S*@/g, '$1********@').replace(/([?&]\w*(?:password|secret|token|key)\w*=)[^&\s]*/gi, '$1********');
 }
 
 /** One of the words, or a URL of one of the schemes; a password in it is not shown. */
@@ -95,6 +96,7 @@ const place = (help: string, words: readonly string[], schemes: readonly string[
   values: [...words, ...schemes.map((scheme) => `${scheme}://…`)].join(' | '),
   parse(value) {
     const scheme = /^([a-z]+):\/\/[^/?#]/.exec(value)?.[1];
+    if (scheme === 'kafka' && value.includes('@')) throw new Error('a kafka:// URL without user and password: SASL is not supported');
     if (words.includes(value) || (scheme !== undefined && schemes.includes(scheme))) return value;
     throw new Error(`one of ${this.values}`);
   },
@@ -116,7 +118,7 @@ export const SETTINGS = {
   store: place(
     'Where messages are kept: a SQLite file in the data folder, memory (for trying out: gone at the end), or PostgreSQL 15 or newer, which many nodes share.',
     ['sqlite', 'memory'],
-    ['postgres'],
+    ['postgres', 'postgresql'],
     'sqlite',
   ),
   broker: place('Between nodes; one node needs none.', ['memory'], ['redis', 'rediss', 'nats', 'tls', 'kafka'], 'memory'),

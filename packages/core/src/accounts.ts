@@ -21,7 +21,7 @@ export interface AccountsDeps {
   /** Throttling of sign-in and registration; off only for load tests. */
   rateLimits: boolean;
   /** Told of sign-ins that were ended here, so that other nodes hear of it. */
-  announceRevoked?: (sids: readonly string[]) => void;
+  announceRevoked?: (sids: readonly string[], until: number) => void;
 }
 
 /** What a sign-in gives. `expiresIn` is the access token's life in seconds. */
@@ -60,7 +60,7 @@ export interface Accounts {
   me(token: VerifiedToken): Promise<UserRecord>;
   isRevoked(sid: string): boolean;
   /** Sign-ins that another node ended. */
-  learnRevoked(sids: readonly string[]): void;
+  learnRevoked(sids: readonly string[], until?: number): void;
   /** Asks the store which sign-ins have ended, where that may not have been told. */
   refreshRevoked(): Promise<void>;
   /** Told of sign-ins that end before their tokens do, those that end together at once. Returns a function that stops it. */
@@ -108,16 +108,17 @@ export async function createAccounts(deps: AccountsDeps): Promise<Accounts> {
     learnRevoked(await store.revokedSessions(clock.now() - keepMs));
   }
 
-  function learnRevoked(sids: readonly string[]): void {
+  function learnRevoked(sids: readonly string[], until = 0): void {
     revocations.add(
       sids.filter((sid) => !revocations.has(sid)),
       clock.now(),
+      until,
     );
   }
 
-  function revoke(sids: readonly string[], at: number, until?: number): void {
+  function revoke(sids: readonly string[], at: number, until = 0): void {
     revocations.add(sids, at, until);
-    if (sids.length > 0) deps.announceRevoked?.(sids);
+    if (sids.length > 0) deps.announceRevoked?.(sids, until);
   }
 
   async function signIn(uid: string, displayName: string, { label = '' }: Caller): Promise<SignedIn> {

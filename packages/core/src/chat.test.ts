@@ -191,7 +191,11 @@ test('a change that commits while a conversation is being loaded is not missed',
   const { chat, store } = await withUsers('ada', 'bo');
   const { conversation } = await chat.createConversation(user('ada'), { kind: 'group', participants: [] });
   let release = () => {};
-  const slow = { conversation: store.conversation.bind(store), participants: store.participants.bind(store) };
+  const slow = {
+    conversation: store.conversation.bind(store),
+    participants: store.participants.bind(store),
+    heads: store.heads.bind(store),
+  };
   const held = new Directory({
     ...slow,
     participants: async (cid) => {

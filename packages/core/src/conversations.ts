@@ -39,12 +39,16 @@ export function createConversations(deps: ConversationDeps): Conversations {
     return role === undefined ? undefined : { role, kind, members };
   }
 
-  /** For those whose role allows it: `command` throws for the others. */
-  const change = (actor: Actor, cid: string, command: (own: Place) => Command): Promise<unknown> =>
-    writeGuarded(deps, cid, (known, rights) => {
-      const place = directory.isSuspended(cid, actor.uid) ? undefined : placeOf(actor, known);
-      return place && { ...command(place), ...rights };
+  /** For those whose role allows it: `command` throws for the others. The backend's right rests on nothing that could change. */
+  const guarded = (actor: Actor, cid: string, place: (known: Known) => Place | undefined, command: (own: Place) => Command) =>
+    writeGuarded(deps, { cid, uid: actor.uid }, (known, rights) => {
+      const own = place(known);
+      if (own === undefined) return undefined;
+      return actor.role === 'admin' ? command(own) : { ...command(own), ...rights, callerRole: own.role };
     });
+
+  const change = (actor: Actor, cid: string, command: (own: Place) => Command): Promise<unknown> =>
+    guarded(actor, cid, (known) => (directory.isSuspended(cid, actor.uid) ? undefined : placeOf(actor, known)), command);
 
   async function conversation(actor: Actor, cid: string): Promise<ConversationDetailView> {
     const [view, participants] = await Promise.all([
@@ -95,17 +99,11 @@ export function createConversations(deps: ConversationDeps): Conversations {
         return { op: 'remove', cid, by: actor.uid, at: clock.now(), uid };
       };
       // Looked at first: who may not remove must not hold up the other's sends, not even for a moment.
-      let known = await directory.load(cid);
-      if (placeOf(actor, known) === undefined && directory.isDoubtful(known)) known = await directory.reload(known);
-      const place = placeOf(actor, known);
+      const known = await directory.load(cid);
+      const place = placeOf(actor, known) ?? placeOf(actor, (await directory.lookAgain(known, actor.uid)) ?? known);
       if (place === undefined || directory.isSuspended(cid, actor.uid)) throw new ChatError('not_participant');
       remove(place);
-      await directory.suspended(cid, uid, () =>
-        writeGuarded(deps, cid, (now, rights) => {
-          const own = placeOf(actor, now);
-          return own && { ...remove(own), ...rights };
-        }),
-      );
+      await directory.suspended(cid, uid, () => guarded(actor, cid, (now) => placeOf(actor, now), remove));
     },
 
     async updateConversation(actor, cid, { title }) {

@@ -1,4 +1,3 @@
-import { type Clock, systemClock } from '@gapless/kit';
 import type { ConversationKind, Role } from '@gapless/protocol';
 import { ChatError } from './errors.ts';
 import type { Committed, CommittedEntry, Receipt } from './events.ts';
@@ -16,7 +15,8 @@ export interface Known {
   head: number;
   membersRev: number;
   readonly members: Map<string, Member>;
-  readonly loadedAt: number;
+  /** Another process may have changed the participants since. */
+  doubtful: boolean;
   /** Used since the last sweep of the cache. */
   touched: boolean;
 }
@@ -24,49 +24,49 @@ export interface Known {
 /** Members of all cached conversations together: some 100 MB. */
 const MEMBERS_MAX = 500_000;
 
-/** A refusal from the cache is looked up again where another node may have let the user in, but not more often than this. */
-const REFUSED_AGAIN_MS = 1_000;
+/** A conversation whose participants change while it is read is read again, so often. Rights are compared in the commit all the same. */
+const READS_MAX = 5;
 
 export interface DirectoryOptions {
   membersMax?: number;
-  /** Other processes write to the store too: participants are read again after each change, and every command says what its rights rest on. */
+  /** Other processes write to the store too: what is cached may be behind, and every command says what its rights rest on. */
   shared?: boolean;
-  clock?: Clock;
 }
 
 interface Loading {
   promise: Promise<Known>;
-  /** The participants changed since it began: what it reads may be older. */
-  stale: boolean;
+  /** The newest change of participants that was heard of since it began. */
+  membersRev: number;
+  /** Something unknown changed since it began. */
+  doubtful: boolean;
   /** To be applied to what it reads: they only move on. */
   readonly moved: Moved[];
 }
 
 type Moved = (CommittedEntry & { op: 'message' }) | Receipt;
+type DirectoryReads = Pick<ConversationReads, 'conversation' | 'participants' | 'heads'>;
 
 /**
  * Cache of conversations and their participants. Loaded on first use and kept true by what is committed, so that the send path reads no
  * member row: work per change of membership, not per message.
  */
 export class Directory {
-  readonly #store: Pick<ConversationReads, 'conversation' | 'participants'>;
+  readonly #store: DirectoryReads;
   readonly #known = new Map<string, Known>();
   readonly #loading = new Map<string, Loading>();
   readonly #membersMax: number;
   readonly #shared: boolean;
-  readonly #clock: Clock;
   #members = 0;
   /** Removals under way, by `cid uid`. */
   readonly #suspended = new Map<string, number>();
 
-  constructor(store: Pick<ConversationReads, 'conversation' | 'participants'>, options: DirectoryOptions = {}) {
+  constructor(store: DirectoryReads, options: DirectoryOptions = {}) {
     this.#store = store;
     this.#membersMax = options.membersMax ?? MEMBERS_MAX;
     this.#shared = options.shared ?? false;
-    this.#clock = options.clock ?? systemClock;
   }
 
-  /** The conversation if it is cached. */
+  /** The conversation if it is cached; `doubtful` says whether it may be behind. */
   peek(cid: string): Known | undefined {
     const known = this.#known.get(cid);
     if (known !== undefined) known.touched = true;
@@ -76,10 +76,10 @@ export class Directory {
   /** @throws ChatError not_participant  when there is no such conversation */
   load(cid: string): Promise<Known> {
     const known = this.peek(cid);
-    if (known !== undefined) return Promise.resolve(known);
+    if (known !== undefined && !known.doubtful) return Promise.resolve(known);
     const current = this.#loading.get(cid);
     if (current !== undefined) return current.promise;
-    const state: Loading = { promise: undefined as unknown as Promise<Known>, stale: false, moved: [] };
+    const state: Loading = { promise: undefined as unknown as Promise<Known>, membersRev: 0, doubtful: false, moved: [] };
     state.promise = this.#read(cid, state).finally(() => this.#loading.delete(cid));
     this.#loading.set(cid, state);
     return state.promise;
@@ -87,9 +87,9 @@ export class Directory {
 
   /** The user's place in the conversation. @throws ChatError not_participant */
   async require(uid: string, cid: string): Promise<Member> {
-    let known = this.peek(cid) ?? (await this.load(cid));
-    if (!known.members.has(uid) && this.isDoubtful(known)) known = await this.reload(known);
-    const member = known.members.get(uid);
+    const cached = this.peek(cid);
+    const known = cached?.doubtful === false ? cached : await this.load(cid);
+    const member = known.members.get(uid) ?? (await this.lookAgain(known, uid))?.members.get(uid);
     if (member === undefined || this.isSuspended(cid, uid)) throw new ChatError('not_participant');
     return member;
   }
@@ -99,30 +99,26 @@ export class Directory {
     return this.#shared ? { membersRev } : {};
   }
 
-  /** Whether someone who is not in it may have been let in by another node since. */
-  isDoubtful({ loadedAt }: Known): boolean {
-    return this.#shared && this.#clock.now() - loadedAt >= REFUSED_AGAIN_MS;
-  }
-
-  /** Reads it anew, unless that was done since. */
-  reload(known: Known): Promise<Known> {
-    if (this.#known.get(known.cid) === known) this.#forget(known);
+  /** For who is no participant as far as is known: the conversation anew, where another process has let the user in since. */
+  async lookAgain(known: Known, uid: string): Promise<Known | undefined> {
+    if (!this.#shared) return undefined;
+    const [head] = await this.#store.heads(uid, [known.cid]);
+    if (head === undefined) return undefined;
+    this.suspect(known.cid);
     return this.load(known.cid);
   }
 
-  /** Something of the conversation was missed: what was cached of it is read again. */
+  /** Another process may have changed the participants: they are read again before they are used for more than notices. */
   suspect(cid: string): void {
     const known = this.#known.get(cid);
-    if (known !== undefined) void this.reload(known).catch(() => {});
+    if (known !== undefined) known.doubtful = true;
     const loading = this.#loading.get(cid);
-    if (loading !== undefined) loading.stale = true;
+    if (loading !== undefined) loading.doubtful = true;
   }
 
-  /** Everything may have been missed. */
   suspectAll(): void {
-    for (const loading of this.#loading.values()) loading.stale = true;
-    this.#known.clear();
-    this.#members = 0;
+    for (const known of this.#known.values()) known.doubtful = true;
+    for (const loading of this.#loading.values()) loading.doubtful = true;
   }
 
   /** Takes a user's rights away while their removal is being committed: no send of theirs may be let in behind it. */
@@ -158,12 +154,15 @@ export class Directory {
   }
 
   #change({ cid, rev, detail }: CommittedEntry & { op: 'change' }): void {
-    // Of several processes' changes one may be missing or late: the store has them all.
-    if (this.#shared) return this.suspect(cid);
     const loading = this.#loading.get(cid);
-    if (loading !== undefined) loading.stale = true;
+    if (loading !== undefined) loading.membersRev = Math.max(loading.membersRev, rev);
     const known = this.#known.get(cid);
-    if (known === undefined) return;
+    if (known === undefined || rev <= known.membersRev) return;
+    // Of several processes' changes one may be missing or late: the store has them all.
+    if (this.#shared) {
+      known.doubtful = true;
+      return;
+    }
     const before = known.members.size;
     if (detail.op === 'participants_added') for (const uid of detail.users) known.members.set(uid, { role: detail.role, lastRead: 0 });
     if (detail.op === 'participants_removed') for (const uid of detail.users) known.members.delete(uid);
@@ -172,27 +171,27 @@ export class Directory {
   }
 
   async #read(cid: string, state: Loading): Promise<Known> {
-    for (;;) {
-      state.stale = false;
-      const loadedAt = this.#clock.now();
+    for (let reads = 1; ; reads++) {
+      state.doubtful = false;
       // The participants second: they are never older than the rev that stands for them.
       const record = await this.#store.conversation(cid);
       if (record === undefined) throw new ChatError('not_participant');
       const participants = await this.#store.participants(cid);
-      if (state.stale) continue;
+      const isBehind = state.doubtful || record.membersRev < state.membersRev;
+      if (isBehind && reads < READS_MAX) continue;
       const members = new Map(participants.map(({ uid, role, lastRead }) => [uid, { role, lastRead }]));
-      const known: Known = { cid, kind: record.kind, head: record.head, membersRev: record.membersRev, members, loadedAt, touched: true };
+      const { kind, head, membersRev } = record;
+      const known: Known = { cid, kind, head, membersRev, members, doubtful: isBehind, touched: true };
       for (const moved of state.moved) applyMoved(known, moved);
-      this.#known.set(cid, known);
-      this.#members += members.size;
-      this.#evict();
+      this.#keep(known);
       return known;
     }
   }
 
-  #forget(known: Known): void {
-    this.#known.delete(known.cid);
-    this.#members -= known.members.size;
+  #keep(known: Known): void {
+    this.#members += known.members.size - (this.#known.get(known.cid)?.members.size ?? 0);
+    this.#known.set(known.cid, known);
+    this.#evict();
   }
 
   /** Second chance: what was used since it was last looked at goes to the end of the line. */

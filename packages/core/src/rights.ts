@@ -3,8 +3,8 @@ import { ChatError, outcomeError } from './errors.ts';
 import type { Command, Outcome, Rights } from './ports/store.ts';
 import type { Writer } from './writer.ts';
 
-/** A conversation whose participants change this often while one command waits is left to the caller's next try. */
-const TRIES_MAX = 5;
+/** A caller whose rights change this often while one command waits is left to their next try. */
+const TRIES_MAX = 3;
 
 export interface GuardedDeps {
   directory: Directory;
@@ -12,28 +12,29 @@ export interface GuardedDeps {
 }
 
 /**
- * Writes one command of someone who must have a right to it: `permit` looks at the participants and makes the command, or gives undefined
- * for who is none. When they turn out to have changed, by another node too, it looks again. Commands of one caller to one conversation
- * keep their order: what is cached is looked at without waiting.
+ * Writes one command of `uid`, who must have a right to it: `permit` looks at the participants and makes the command, or gives undefined
+ * for who is none. When the right turns out to have changed, by another process too, it looks again. Commands of one caller to one
+ * conversation keep their order: what is cached is looked at without waiting.
  *
  * @throws ChatError not_participant, what `permit` throws, and what the outcome says
  */
 export async function writeGuarded(
   { directory, writer }: GuardedDeps,
-  cid: string,
+  { cid, uid }: { cid: string; uid: string },
   permit: (known: Known, rights: Rights) => Command | undefined,
 ): Promise<Outcome & { ok: true }> {
   let known = directory.peek(cid) ?? (await directory.load(cid));
   for (let tries = 1; ; tries++) {
     let command = permit(known, directory.rights(known));
-    if (command === undefined && directory.isDoubtful(known)) {
-      known = await directory.reload(known);
-      command = permit(known, directory.rights(known));
+    if (command === undefined) {
+      const now = await directory.lookAgain(known, uid);
+      if (now !== undefined) command = permit(now, directory.rights(now));
     }
     if (command === undefined) throw new ChatError('not_participant');
     const outcome = await writer.append(command);
     if (outcome.ok) return outcome;
     if (outcome.code !== 'stale' || tries === TRIES_MAX) throw outcomeError(outcome);
-    known = await directory.reload(known);
+    directory.suspect(cid);
+    known = await directory.load(cid);
   }
 }

@@ -26,7 +26,7 @@ export function createSend(deps: SendDeps) {
     // Stores keep UTF-8: half a character would come back as another one, and two kinds would have one digest.
     if (!input.kind.isWellFormed()) throw new ChatError('bad_frame', { say: 'kind: has half a character' });
     let command: SendCommand | undefined;
-    const outcome = await writeGuarded(deps, input.cid, ({ members }, rights) => {
+    const outcome = await writeGuarded(deps, { cid: input.cid, uid: actor.uid }, ({ members }, rights) => {
       if (!members.has(actor.uid) || directory.isSuspended(input.cid, actor.uid)) return undefined;
       if (command === undefined) {
         limits?.take(actor, input.cid, clock.now());

@@ -6,6 +6,7 @@ import { Tail, type TailLimits } from './tail.ts';
 
 /** Frames kept behind a hole of one conversation; with more of them it is left to the store at once. */
 const EARLY_MAX = 1_000;
+const EARLY_MAX_CHARS = 4 * 1024 * 1024;
 
 /** A conversation with listeners in this process. */
 export class Channel {
@@ -27,6 +28,7 @@ export class Channel {
   waiting = false;
   /** Frames behind a hole, by rev. */
   readonly #early = new Map<number, Frame>();
+  #earlyChars = 0;
   #expected = 0;
   readonly #limits: TailLimits;
 
@@ -44,9 +46,10 @@ export class Channel {
     const { head } = this.tail;
     if (rev <= head) return false;
     if (rev > head + 1) {
+      if (!this.#early.has(rev)) this.#earlyChars += frame.text.length;
       this.#early.set(rev, frame);
       this.expect(rev);
-      if (this.#early.size > EARLY_MAX) this.giveUp(now);
+      if (this.#early.size > EARLY_MAX || this.#earlyChars > EARLY_MAX_CHARS) this.giveUp(now);
       return this.tail.head > head;
     }
     this.tail.append(rev, frame, now, this.subscriptions.size);
@@ -73,28 +76,24 @@ export class Channel {
       this.tail.append(rev, this.#early.get(rev)!, now, this.subscriptions.size);
     }
     this.#early.clear();
+    this.#earlyChars = 0;
     if (this.#expected > this.tail.head) this.tail.skipTo(this.#expected);
   }
 
   #takeEarly(now: number): void {
     if (this.#early.size === 0 || this.tail === undefined) return;
     for (let rev = this.tail.head + 1; this.#early.has(rev); rev++) {
-      this.tail.append(rev, this.#early.get(rev)!, now, this.subscriptions.size);
+      const frame = this.#early.get(rev)!;
+      this.tail.append(rev, frame, now, this.subscriptions.size);
       this.#early.delete(rev);
+      this.#earlyChars -= frame.text.length;
     }
   }
 
-  /** A head read from the store. True when it is newer than what was known: listeners have something to fetch. */
-  observe(head: number, rev: number, now: number): boolean {
+  /** A head read from the store. */
+  observe(head: number, rev: number): void {
     this.head = Math.max(this.head, head);
-    if (this.tail === undefined) {
-      this.tail = new Tail(rev, this.#limits);
-      return false;
-    }
-    if (rev <= this.tail.head) return false;
-    this.tail.skipTo(rev);
-    for (const early of this.#early.keys()) if (early <= rev) this.#early.delete(early);
-    this.#takeEarly(now);
-    return true;
+    this.tail ??= new Tail(rev, this.#limits);
+    this.expect(rev);
   }
 }

@@ -6,7 +6,7 @@ export interface Followers {
   readonly directory: Directory;
   readonly gateway: Gateway;
   /** Sign-ins that another node ended. */
-  learnRevoked(sids: readonly string[]): void;
+  learnRevoked(sids: readonly string[], until: number): void;
   /** Asks the store for those, where it may not have been told. Never rejects. */
   refreshRevoked(): Promise<void>;
   followSettings(change: SettingsChange): void;
@@ -18,16 +18,18 @@ export function clusterListener(followers: () => Followers): ClusterListener {
     committed(committed) {
       const { directory, gateway } = followers();
       directory.apply(committed);
+      // Told without their entries: nobody knows whether participants changed.
+      for (const { cid } of committed.revs) directory.suspect(cid);
       gateway.publish(committed);
     },
-    revoked: (sids) => followers().learnRevoked(sids),
+    revoked: (sids, until) => followers().learnRevoked(sids, until),
     replaced: (replacement) => followers().gateway.replaced(replacement),
     typing: (typing) => followers().gateway.heardTyping(typing),
     settings: (change) => followers().followSettings(change),
     listened: () => followers().gateway.hub.conversations,
-    found(revs) {
+    found(revs, doubted) {
       const { directory, gateway } = followers();
-      for (const { cid, rev } of revs) if (gateway.hub.isBehind(cid, rev)) directory.suspect(cid);
+      for (const { cid, rev } of revs) if (doubted.has(cid) || gateway.hub.isBehind(cid, rev)) directory.suspect(cid);
       gateway.hub.expect(revs);
     },
     deaf: () => void followers().refreshRevoked(),

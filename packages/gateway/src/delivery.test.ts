@@ -236,7 +236,7 @@ test('a sync of much history fills no more than the connection takes, one page a
 });
 
 test('a page read from the store before the commit was told ends at the readerâ€™s removal', async () => {
-  const { connect, group, say, store, admin, gateway } = await startGateway();
+  const { connect, group, say, store, admin, gateway, clock } = await startGateway();
   const cid = await group('ada', 'bo');
   const bo = await connect('bo');
   await bo.send({ t: 'join', cid });
@@ -246,7 +246,7 @@ test('a page read from the store before the commit was told ends at the readerâ€
   const text = (mid: string) => ({ op: 'send', cid, mid, from: 'ada', at, kind: 'text', body: '{}', digest: mid }) as const;
   await store.commit([text('before'), { op: 'remove', cid, by: admin.uid, at, uid: 'bo' }, text('secret')]);
   gateway.hub.observe(gateway.hub.channel(cid)!, 4, 5);
-  await settled();
+  await clock.advance(200);
   expect(bo.of('message').map((frame) => frame.mid)).toEqual(['m-0', 'm-1', 'before']);
   expect(bo.of('change').map((frame) => frame.op)).toEqual(['participants_removed']);
 });

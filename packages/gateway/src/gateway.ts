@@ -1,4 +1,4 @@
-import { ChatError, type Committed, type Replacement, type Typing } from '@gapless/core';
+import { ChatError, type Committed, type Replacement, type Typing, type VerifiedToken } from '@gapless/core';
 import { TokenBucket, ulid } from '@gapless/kit';
 import {
   BAD_FRAMES_MAX,
@@ -132,8 +132,21 @@ export class Gateway {
 
   /** Verifies a token, of the first frame or of the upgrade. */
   authenticate(session: Session, jwt: string, device?: string): Promise<void> {
+    return this.#authenticate(session, () => this.#context.verifier.verify(jwt), device);
+  }
+
+  /** The same where another node verified the token, and this is what it found: the token, or why it is none. */
+  authenticated(session: Session, verified: VerifiedToken | ChatError, device?: string): Promise<void> {
+    return this.#authenticate(
+      session,
+      () => (verified instanceof ChatError ? Promise.reject(verified) : Promise.resolve(verified)),
+      device,
+    );
+  }
+
+  #authenticate(session: Session, verify: () => Promise<VerifiedToken>, device?: string): Promise<void> {
     const done = (session.authenticating ?? Promise.resolve())
-      .then(() => this.#run(session, { t: 'auth' }, () => authenticate(this.#context, session, jwt, device)))
+      .then(() => this.#run(session, { t: 'auth' }, () => authenticate(this.#context, session, verify, device)))
       .then(() => {
         if (session.authenticating === done) session.authenticating = undefined;
         if (session.actor === undefined) session.authFailed = true;

@@ -152,7 +152,7 @@ export interface NodeOptions {
 export async function startGateway(options: NodeOptions = {}) {
   const clock = options.clock ?? new FakeClock();
   const store = options.store ?? openMemoryStore();
-  const directory = new Directory(store, { shared: options.broker !== undefined, clock });
+  const directory = new Directory(store, { shared: options.broker !== undefined });
   const tokens = new Map<string, VerifiedToken>();
   const { broker, node = 'node' } = options;
   const revoked: string[] = [];

@@ -59,6 +59,11 @@ export class Hub {
     return this.#users.get(uid);
   }
 
+  /** Whether anyone at all is connected here. */
+  get hasUsers(): boolean {
+    return this.#users.size > 0;
+  }
+
   channel(cid: string): Channel | undefined {
     return this.#channels.get(cid);
   }
@@ -100,9 +105,10 @@ export class Hub {
     if (channel.subscriptions.size === 0 && this.#channels.get(channel.cid) === channel) this.#channels.delete(channel.cid);
   }
 
-  /** A head read from the store for a join; wakes listeners that a lost notice left behind. */
+  /** A head read from the store for a join: what listeners here lack up to it comes by itself, or is fetched. */
   observe(channel: Channel, head: number, rev: number): void {
-    if (channel.observe(head, rev, this.#options.clock.now())) this.#markAll(channel);
+    channel.observe(head, rev);
+    this.#waitForMissing(channel);
   }
 
   /** What a batch changed, to everyone who joined. Never waits, never fails because of a listener. */
@@ -145,16 +151,19 @@ export class Hub {
 
   /** Positions may have been missed: the next join reads them from the store. */
   doubtPositions(): void {
-    for (const channel of this.#channels.values()) channel.standings = undefined;
+    for (const channel of this.#channels.values()) channel.standings?.doubt();
   }
 
   #waitForMissing(channel: Channel): void {
     if (channel.waiting || !channel.hasHole) return;
     channel.waiting = true;
+    const missing = channel.tail!.head + 1;
     const { clock, metrics } = this.#options;
     clock.after(MISSING_WAIT_MS, () => {
       channel.waiting = false;
       if (!channel.hasHole) return;
+      // What was missing then has come, and now it is another one.
+      if (channel.tail!.head >= missing) return this.#waitForMissing(channel);
       metrics.repaired();
       channel.giveUp(clock.now());
       this.#markAll(channel);
@@ -172,7 +181,7 @@ export class Hub {
     const author = entry.op === 'message' ? entry.from : entry.by;
     for (const session of this.#users.get(author) ?? []) {
       const subscription = session.subscriptions.get(channel.cid);
-      if (subscription !== undefined) subscription.pulledTo = entry.rev;
+      if (subscription !== undefined) subscription.pulledTo = Math.max(subscription.pulledTo, entry.rev);
     }
   }
 

@@ -32,7 +32,7 @@ export class Notices {
     }
     for (const { op, cid, uid } of receipts) {
       const known = op === 'read' ? this.#options.directory.peek(cid) : undefined;
-      if (known !== undefined) this.#tell(known, uid, 'changed');
+      if (known?.members.has(uid)) this.#tell(known, uid, 'changed');
     }
   }
 
@@ -42,31 +42,44 @@ export class Notices {
       resting.again = true;
       return;
     }
-    const members = this.#tellAll(cid);
     const state = { again: false };
     this.#resting.set(cid, state);
-    this.#options.clock.after(this.#options.everyMs + members * REST_MS_PER_MEMBER, () => {
+    const known = this.#options.directory.peek(cid);
+    // Written on another node, say: nobody here has asked for it yet, and some may take part.
+    if (known === undefined || known.doubtful) void this.#loadAndTell(cid, state);
+    else this.#tellAll(known, state);
+  }
+
+  async #loadAndTell(cid: string, state: { again: boolean }): Promise<void> {
+    const { hub, directory, log } = this.#options;
+    try {
+      if (hub.hasUsers) this.#tellAll(await directory.load(cid), state);
+      else this.#resting.delete(cid);
+    } catch (error) {
+      this.#resting.delete(cid);
+      log.warn({ err: error, cid }, 'conversation notice not sent');
+    }
+  }
+
+  #tellAll(known: Known, state: { again: boolean }): void {
+    const { cid, members } = known;
+    for (const uid of members.keys()) this.#tell(known, uid, 'changed');
+    this.#options.clock.after(this.#options.everyMs + members.size * REST_MS_PER_MEMBER, () => {
       this.#resting.delete(cid);
       if (state.again) this.#changed(cid);
     });
   }
 
-  /** How many members there are. */
-  #tellAll(cid: string): number {
-    const known = this.#options.directory.peek(cid);
-    if (known === undefined) return 0;
-    for (const uid of known.members.keys()) this.#tell(known, uid, 'changed');
-    return known.members.size;
-  }
-
-  async #membership(entry: CommittedEntry & { op: 'change' }): Promise<void> {
-    const { detail, cid } = entry;
+  async #membership({ cid, detail }: CommittedEntry & { op: 'change' }): Promise<void> {
+    const { directory, log, hub } = this.#options;
+    if (!hub.hasUsers) return;
     try {
-      const known = await this.#options.directory.load(cid);
+      const known = await directory.load(cid);
       if (detail.op === 'settings') for (const uid of known.members.keys()) this.#tell(known, uid, 'changed');
-      else for (const uid of detail.users) this.#tell(known, uid, detail.op === 'participants_removed' ? 'removed' : 'added');
+      // What holds now: of two changes the older one may be heard of last.
+      else for (const uid of detail.users) this.#tell(known, uid, known.members.has(uid) ? 'added' : 'removed');
     } catch (error) {
-      this.#options.log.warn({ err: error, cid }, 'conversation notice not sent');
+      log.warn({ err: error, cid }, 'conversation notice not sent');
     }
   }
 

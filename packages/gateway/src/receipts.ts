@@ -8,11 +8,16 @@ import type { Hub } from './hub.ts';
  * their reads: n readers times n listeners would be most of the traffic.
  */
 export function publishReceipts(hub: Hub, directory: Directory, { entries, receipts }: Committed): void {
-  keepStandings(hub, entries, receipts);
-  for (const { op, cid, uid, pos } of receipts) {
+  for (const receipt of receipts) {
+    const { op, cid, uid } = receipt;
     const channel = hub.channel(cid);
     if (channel === undefined) continue;
-    const many = (directory.peek(cid)?.members.size ?? Number.POSITIVE_INFINITY) > RECEIPTS_MAX_PARTICIPANTS;
+    const known = directory.peek(cid);
+    if (known !== undefined && !known.doubtful && !known.members.has(uid)) continue;
+    // Another node's may come late: behind a newer one it says nothing new. Where no standings are kept, who is known by the directory.
+    if (channel.standings?.advance(op, uid, receipt.pos) === false) continue;
+    const pos = op === 'read' ? Math.max(receipt.pos, known?.members.get(uid)?.lastRead ?? 0) : receipt.pos;
+    const many = (known?.members.size ?? channel.subscriptions.size) > RECEIPTS_MAX_PARTICIPANTS;
     const frame = Frame.of({ t: op, cid, pos, from: uid });
     const key = `${op} ${cid} ${uid}`;
     for (const { session, joined, ending } of channel.subscriptions) {
@@ -22,11 +27,11 @@ export function publishReceipts(hub: Hub, directory: Directory, { entries, recei
       if (joined && !ending) hub.flusher.merge(session, key, frame, { droppable: false });
     }
   }
+  keepStandings(hub, entries);
 }
 
-/** Receipts before entries: who read something and was removed in one batch is gone. */
-function keepStandings(hub: Hub, entries: Committed['entries'], receipts: Committed['receipts']): void {
-  for (const { op, cid, uid, pos } of receipts) hub.channel(cid)?.standings?.advance(op, uid, pos);
+/** Behind the receipts: who read something and was removed in one batch is gone. */
+function keepStandings(hub: Hub, entries: Committed['entries']): void {
   for (const entry of entries) {
     const standings = hub.channel(entry.cid)?.standings;
     if (standings === undefined) continue;

@@ -28,10 +28,16 @@ export class Standings {
     return this.#loading;
   }
 
+  /** Some may have been missed: what is stored is read again when the next one asks. */
+  doubt(): void {
+    this.#loading = undefined;
+  }
+
   async #read(read: () => Promise<readonly Position[]>): Promise<void> {
     const removed = (this.#removed = new Set());
     try {
-      for (const { uid, lastRead, delivered } of await read()) {
+      const stored = await read();
+      for (const { uid, lastRead, delivered } of stored) {
         if (removed.has(uid)) continue;
         this.advance('read', uid, lastRead);
         this.advance('delivered', uid, delivered);
@@ -41,13 +47,15 @@ export class Standings {
     }
   }
 
-  advance(op: 'read' | 'delivered', uid: string, pos: number): void {
+  /** False when the user was that far already. */
+  advance(op: 'read' | 'delivered', uid: string, pos: number): boolean {
     let place = this.#positions.get(uid);
     if (place === undefined) this.#positions.set(uid, (place = { lastRead: 0, delivered: 0 }));
     const field = op === 'read' ? 'lastRead' : 'delivered';
-    if (pos <= place[field]) return;
+    if (pos <= place[field]) return false;
     place[field] = pos;
     this.#packed = [];
+    return true;
   }
 
   /** Removed from the conversation. */

@@ -52,7 +52,8 @@ export class TypingBoard {
 
   /** Of one on another node, or ended by a message, of which every node hears. */
   heard(typing: Typing): void {
-    this.#set(typing, false);
+    // Nobody listens, and it is not remembered for who comes.
+    if (this.#hub.channel(typing.cid) !== undefined) this.#set(typing, false);
   }
 
   #set({ cid, uid, on }: Typing, announced: boolean): void {

@@ -2,8 +2,8 @@ import type { Comparison, Imported } from '@gapless/adapters/store/postgres';
 
 export type CopyReport = (Comparison | Imported) & { readonly from: string; readonly to: string; readonly ok: boolean };
 
-const NEXT = `Not copied: jwt.secret, which belongs into the data folder of every new node (or GAPLESS_JWT_SECRET), or all sign-ins end; and
-how far the event bus was: it is told everything once more, from the oldest row on.`;
+const NEXT = `Not copied: jwt.secret, which belongs into the data folder of the new node (or GAPLESS_JWT_SECRET of all), or all access tokens end;
+and how far the event bus was: it is told everything once more, from the oldest row on.`;
 
 /** What a person reads: one row a table, then what differs, then the verdict. */
 export function printCopy(report: CopyReport): string {

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { wrong } from '../adapters.ts';
 import type { Config } from '../settings.ts';
 
 interface MigrationStatus {
@@ -14,7 +15,7 @@ export async function migrateStatus(config: Config): Promise<string> {
   if (config.store === 'memory') return 'A store in memory has no migrations.';
   if (config.store !== 'sqlite') {
     const { postgresMigrationStatus } = await import('@gapless/adapters/store/postgres');
-    return linesOf(await postgresMigrationStatus(config.store)).join('\n');
+    return linesOf(await postgresMigrationStatus(config.store).catch(wrong('store'))).join('\n');
   }
   const path = join(config.dataDir, 'gapless.db');
   if (!existsSync(path)) return `No database at ${path} yet; the first start makes it.`;

@@ -15,7 +15,12 @@ const EXIT_STORE_FAILED = 74;
 
 export async function serve(config: Config): Promise<void> {
   const started = performance.now();
-  const log = pino({ level: config.logLevel, base: null, redact: ['req.headers.authorization', '*.jwt', '*.token', '*.password'] });
+  const log = pino({
+    level: config.logLevel,
+    base: null,
+    serializers: { err: errorOf },
+    redact: ['req.headers.authorization', '*.jwt', '*.token', '*.password'],
+  });
   const running = await startServer(config, log, (error) => {
     log.fatal({ err: error }, 'the store failed; the process ends so that nothing is written past a failed fsync');
     setTimeout(() => process.exit(EXIT_STORE_FAILED), 200);
@@ -60,4 +65,15 @@ function banner(running: Running, config: Config, ms: number): void {
 function dataOf({ dataDir }: Running, { store }: Config): string {
   if (store === 'memory') return 'in memory: gone when the server stops';
   return store === 'sqlite' ? dataDir : withoutPassword(store);
+}
+
+/** What is logged of an error: not the fields that client libraries add, which may hold a URL with its password. */
+function errorOf(error: unknown): object {
+  const { type, message, stack, code } = pino.stdSerializers.err(error as Error) as unknown as Record<string, unknown>;
+  return {
+    type,
+    message: withoutPassword(String(message)),
+    stack: withoutPassword(String(stack)),
+    ...(code === undefined ? {} : { code }),
+  };
 }

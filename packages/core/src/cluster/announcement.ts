@@ -20,24 +20,32 @@ export interface Typing {
 export interface SettingsChange {
   readonly changes: Readonly<Record<string, string>>;
   readonly by: string;
+  /** When; epoch milliseconds. An older one does not undo a newer one. */
+  readonly at: number;
+}
+
+/** Sign-ins that were ended; their tokens may be of age until then (epoch milliseconds), 0: as ours are. */
+export interface Revoked {
+  readonly sids: readonly string[];
+  readonly until: number;
 }
 
 /** What a node tells all others. Numbered ones are asked for again when they got lost. */
 export interface Announcement {
   readonly node: string;
-  /** When the node started; epoch milliseconds. */
-  readonly since: number;
   /** Of a numbered one its place, from 1; of others that of the last numbered one before. */
   readonly n: number;
   readonly numbered: boolean;
   readonly committed: Committed;
-  readonly revoked: readonly string[];
+  readonly revoked?: Revoked;
   readonly replaced?: Replacement;
   readonly settings?: SettingsChange;
   readonly typing?: Typing;
+  /** It announces nothing after this. */
+  readonly leaving?: true;
 }
 
-export type Content = Partial<Pick<Announcement, 'committed' | 'revoked' | 'replaced' | 'settings' | 'typing'>>;
+export type Content = Partial<Pick<Announcement, 'committed' | 'revoked' | 'replaced' | 'settings' | 'typing' | 'leaving'>>;
 
 type MessageHead = readonly [cid: string, rev: number, seq: number, from: string];
 type ChangeHead = readonly [cid: string, rev: number, by: string, detail: (CommittedEntry & { op: 'change' })['detail']];
@@ -45,17 +53,17 @@ type ChangeHead = readonly [cid: string, rev: number, by: string, detail: (Commi
 interface Header {
   readonly v: number;
   readonly node: string;
-  readonly since: number;
   readonly n: number;
   readonly numbered?: true;
   readonly messages?: readonly MessageHead[];
   readonly changes?: readonly ChangeHead[];
   readonly receipts?: readonly (readonly [op: Receipt['op'], cid: string, uid: string, pos: number])[];
   readonly revs?: readonly (readonly [cid: string, rev: number])[];
-  readonly revoked?: readonly string[];
+  readonly revoked?: Revoked;
   readonly replaced?: Replacement;
   readonly settings?: SettingsChange;
   readonly typing?: Typing;
+  readonly leaving?: true;
 }
 
 const NOTHING: Committed = { entries: [], receipts: [], revs: [] };
@@ -66,24 +74,21 @@ export function payloadStart(node: string): string {
 }
 
 /** A line of JSON, then a line for each entry: its frame as clients get it, copied as it is. JSON has no line breaks of its own. */
-export function encodeAnnouncement(from: { node: string; since: number; n: number; numbered: boolean }, content: Content): string {
-  const { entries, receipts, revs } = content.committed ?? NOTHING;
+export function encodeAnnouncement(from: { node: string; n: number; numbered: boolean }, content: Content): string {
+  const { committed = NOTHING, ...rest } = content;
+  const { entries, receipts, revs } = committed;
   const messages = entries.filter((entry) => entry.op === 'message');
   const changes = entries.filter((entry) => entry.op === 'change');
   const header: Header = {
     v: VERSION,
     node: from.node,
-    since: from.since,
     n: from.n,
     ...(from.numbered ? { numbered: true } : {}),
     ...(messages.length === 0 ? {} : { messages: messages.map(({ cid, rev, seq, from: sender }) => [cid, rev, seq, sender] as const) }),
     ...(changes.length === 0 ? {} : { changes: changes.map(({ cid, rev, by, detail }) => [cid, rev, by, detail] as const) }),
     ...(receipts.length === 0 ? {} : { receipts: receipts.map(({ op, cid, uid, pos }) => [op, cid, uid, pos] as const) }),
     ...(revs.length === 0 ? {} : { revs: revs.map(({ cid, rev }) => [cid, rev] as const) }),
-    ...(content.revoked === undefined || content.revoked.length === 0 ? {} : { revoked: content.revoked }),
-    ...(content.replaced === undefined ? {} : { replaced: content.replaced }),
-    ...(content.settings === undefined ? {} : { settings: content.settings }),
-    ...(content.typing === undefined ? {} : { typing: content.typing }),
+    ...rest,
   };
   return [JSON.stringify(header), ...messages.map(({ text }) => text), ...changes.map(({ text }) => text)].join('\n');
 }
@@ -94,10 +99,11 @@ export function decodeAnnouncement(payload: string): Announcement | undefined {
   let header: Header;
   try {
     header = JSON.parse(first) as Header;
+    if (header === null) return undefined;
   } catch {
     return undefined;
   }
-  const { v, node, since, n, numbered = false, messages = [], changes = [], receipts = [], revs = [], revoked = [] } = header;
+  const { v, node, n, numbered = false, messages = [], changes = [], receipts = [], revs = [] } = header;
   if (v !== VERSION || texts.length !== messages.length + changes.length) return undefined;
   const entries: CommittedEntry[] = [
     ...messages.map(([cid, rev, seq, from], i) => ({ op: 'message' as const, cid, rev, seq, from, text: texts[i]! })),
@@ -108,17 +114,17 @@ export function decodeAnnouncement(payload: string): Announcement | undefined {
     receipts: receipts.map(([op, cid, uid, pos]) => ({ op, cid, uid, pos })),
     revs: revs.map(([cid, rev]): KnownRev => ({ cid, rev })),
   };
-  const { replaced, settings, typing } = header;
+  const { revoked, replaced, settings, typing, leaving } = header;
   return {
     node,
-    since,
     n,
     numbered,
     committed,
-    revoked,
+    ...(revoked === undefined ? {} : { revoked }),
     ...(replaced === undefined ? {} : { replaced }),
     ...(settings === undefined ? {} : { settings }),
     ...(typing === undefined ? {} : { typing }),
+    ...(leaving === undefined ? {} : { leaving }),
   };
 }
 

@@ -1,4 +1,3 @@
-import type { Clock } from '@gapless/kit';
 import type { Broker, Topic } from '../ports/broker.ts';
 import { type Content, encodeAnnouncement, partsOf } from './announcement.ts';
 import type { ClusterMetrics } from './metrics.ts';
@@ -15,14 +14,12 @@ const PAYLOAD_MAX_BYTES = 256 * 1024;
 export interface AnnouncerDeps {
   node: string;
   broker: Broker;
-  clock: Clock;
   metrics: ClusterMetrics;
 }
 
 /** Tells the other nodes what happened here: numbered, and kept for a while for those who missed it. */
 export class Announcer {
   readonly #deps: AnnouncerDeps;
-  readonly since: number;
   #n = 0;
   /** By number, ascending. */
   readonly #kept = new Map<number, string>();
@@ -30,7 +27,6 @@ export class Announcer {
 
   constructor(deps: AnnouncerDeps) {
     this.#deps = deps;
-    this.since = deps.clock.now();
   }
 
   /** Numbered: it reaches every node that lives, by a second telling if need be. */
@@ -43,7 +39,7 @@ export class Announcer {
   /** Not numbered: what is lost is lost. Also without content, so that the others know the number of the last one. */
   mention(content: Content = {}): Promise<void> {
     const { node, broker } = this.#deps;
-    return broker.publish(ANNOUNCEMENTS, encodeAnnouncement({ node, since: this.since, n: this.#n, numbered: false }, content));
+    return broker.publish(ANNOUNCEMENTS, encodeAnnouncement({ node, n: this.#n, numbered: false }, content));
   }
 
   /** What was announced under that number; undefined when it is no longer kept. */
@@ -53,7 +49,7 @@ export class Announcer {
 
   #publish(content: Content): void {
     const { node, broker, metrics } = this.#deps;
-    const payload = encodeAnnouncement({ node, since: this.since, n: ++this.#n, numbered: true }, content);
+    const payload = encodeAnnouncement({ node, n: ++this.#n, numbered: true }, content);
     this.#keep(this.#n, payload);
     metrics.announced(payload.length);
     // Who misses it finds out by the number of the next one.

@@ -16,12 +16,20 @@ const MENTION_MS = 1_000;
 /** A node that was silent for so long is taken for dead: what it saved last it may not have told. */
 const SILENT_MS = 5_000;
 
+/** How long a node that is gone is remembered: one that was only cut off goes on where it was. */
+const GONE_KEPT_MS = 10 * 60_000;
+
 /** Without an echo of ourselves for so long we hear nobody: until then the store is asked at every turn. */
 const DEAF_MS = 3_000;
 
-/** What is missing is asked for again after this, and each time after twice as long. */
-const ASK_AGAIN_MS = 20;
-const ASK_MAX = 8;
+/** Announcements come in another order at times: what is missing for so long is asked for. */
+const ASK_MS = 20;
+
+/** A node that has said this little when it is first heard of has just started: all of it is asked for. */
+const YOUNG_MAX = 100;
+
+/** What is lost at one time is made good together. */
+const LOST_MS = 250;
 
 export interface ClusterDeps {
   /** Unique among the processes that ever talk to each other. */
@@ -31,20 +39,23 @@ export interface ClusterDeps {
   clock: Clock;
   log: Log;
   metrics: ClusterMetrics;
+  /** The broker carries nothing between processes: the store is asked at every turn. */
+  alone?: boolean;
   /** What other nodes tell; must not throw. */
   listener: ClusterListener;
 }
 
 export interface ClusterListener {
   committed(committed: Committed): void;
-  revoked(sids: readonly string[]): void;
+  /** `until`: when their tokens are of age at the latest, beyond our own; epoch milliseconds. */
+  revoked(sids: readonly string[], until: number): void;
   replaced(replacement: Replacement): void;
   settings(change: SettingsChange): void;
   typing(typing: Typing): void;
   /** Conversations with listeners here. */
   listened(): Iterable<string>;
-  /** These revs are in the store, whether they were told or not. */
-  found(revs: readonly KnownRev[]): void;
+  /** These revs are in the store, whether they were told or not. Of those that are doubted anything may have changed. */
+  found(revs: readonly KnownRev[], doubted: ReadonlySet<string>): void;
   /** Called every second while the broker carries nothing. */
   deaf(): void;
   /** Anything may have been missed: what is cached of other nodes' doings is to be read again. Conversations with listeners are looked after. */
@@ -66,20 +77,32 @@ export class Cluster {
   readonly #own: string;
   #heardSelfAt: number;
   #asking = false;
+  #losing = false;
+  #startedAt = 0;
 
   constructor(deps: ClusterDeps) {
     this.#deps = deps;
-    this.mailbox = new Mailbox(deps);
+    this.mailbox = new Mailbox({ ...deps, knows: (node) => this.#peers.get(node)?.isGone === false });
     this.#announcer = new Announcer(deps);
     this.#own = payloadStart(deps.node);
     this.#heardSelfAt = deps.clock.now();
     const { listener } = deps;
-    this.#sweeper = new Sweeper({ ...deps, listened: () => listener.listened(), found: (revs) => listener.found(revs) });
+    this.#sweeper = new Sweeper({
+      ...deps,
+      listened: () => listener.listened(),
+      found: (revs, doubted) => {
+        listener.found(revs, doubted);
+        // The others may have listeners, and nobody told them.
+        const told = revs.filter(({ cid }) => doubted.has(cid));
+        if (told.length > 0) this.committed({ entries: [], receipts: [], revs: told });
+      },
+    });
   }
 
   /** Resolves when this node hears the others. */
   async start(): Promise<void> {
     const { broker, node, clock } = this.#deps;
+    this.#startedAt = clock.now();
     this.#stops.push(
       await broker.subscribe(ANNOUNCEMENTS, (payload) => this.#hear(payload)),
       await broker.subscribe({ kind: 'node', name: node }, (payload) => this.#read(payload)),
@@ -92,27 +115,25 @@ export class Cluster {
     this.#mention();
   }
 
+  /** Says goodbye; what was announced before is still told again to who asks until the broker closes. */
   close(): void {
+    this.#announcer.mention({ leaving: true }).catch(() => {});
     for (const stop of this.#stops.splice(0)) stop();
     this.#sweeper.close();
   }
 
-  /** Other nodes that live, as far as is known here. */
-  get peers(): number {
-    return this.#peers.size;
-  }
-
-  /** Without it, other nodes learn of what happens here only from the store. */
+  /** The broker carries nothing now: what other nodes do is known from the store only. */
   get isDeaf(): boolean {
-    return this.#deps.clock.now() - this.#heardSelfAt > DEAF_MS;
+    return this.#deps.alone === true || this.#deps.clock.now() - this.#heardSelfAt > DEAF_MS;
   }
 
   committed(committed: Committed): void {
     this.#announcer.announce({ committed });
   }
 
-  revoked(sids: readonly string[]): void {
-    this.#announcer.announce({ revoked: sids });
+  /** `until`: when a token of these may expire that outlives our own; epoch milliseconds. */
+  revoked(sids: readonly string[], until = 0): void {
+    this.#announcer.announce({ revoked: { sids, until } });
   }
 
   replaced(replaced: Replacement): void {
@@ -138,17 +159,25 @@ export class Cluster {
 
   #turn(): void {
     this.#mention();
-    const { clock, log, metrics } = this.#deps;
+    const { clock, metrics, listener } = this.#deps;
+    const now = clock.now();
     for (const peer of this.#peers.values()) {
-      if (clock.now() - peer.seenAt < SILENT_MS || this.isDeaf) continue;
-      log.warn({ peer: peer.node }, 'a node is gone');
-      this.#peers.delete(peer.node);
-      this.#lost();
+      // Who hears nobody cannot tell who is silent.
+      if (this.isDeaf && !peer.isGone) peer.seenAt = now;
+      if (!peer.isGone && now - peer.seenAt >= SILENT_MS) this.#leave(peer);
+      if (peer.isGone && now - peer.seenAt >= GONE_KEPT_MS) this.#peers.delete(peer.node);
     }
-    metrics.nodes(this.#peers.size + 1);
+    metrics.nodes(1 + [...this.#peers.values()].filter(({ isGone }) => !isGone).length);
     if (!this.isDeaf) return;
     this.#sweeper.sweepAll();
-    this.#deps.listener.deaf();
+    listener.deaf();
+  }
+
+  /** Without a goodbye: what it saved last it may not have told. */
+  #leave(peer: Peer): void {
+    this.#deps.log.warn({ peer: peer.node }, 'a node is gone');
+    peer.isGone = true;
+    this.#lost();
   }
 
   #hear(payload: string): void {
@@ -170,37 +199,50 @@ export class Cluster {
     const { metrics, log, clock } = this.#deps;
     const told = decodeAnnouncement(payload);
     if (told === undefined) {
-      log.warn({ start: payload.slice(0, 100) }, 'an announcement was not understood');
+      log.warn({ chars: payload.length }, 'an announcement was not understood');
       return this.#sweeper.sweepAll();
     }
     metrics.received();
     const peer = this.#peers.get(told.node) ?? this.#meet(told);
     peer.seenAt = clock.now();
+    if (peer.isGone) {
+      peer.isGone = false;
+      log.info({ peer: peer.node }, 'a node is back');
+    }
     const late = told.numbered && peer.missing.has(told.n);
     const found = peer.saw(told.numbered ? told.n - 1 : told.n);
     if (found > 0) metrics.missed(found);
     const fresh = !told.numbered || peer.take(told.n);
     if (late) metrics.recovered(1);
     if (fresh) this.#tell(told);
-    if (peer.isTooFarBehind) this.#giveUp(peer);
+    if (told.leaving) this.#goodbye(peer);
+    else if (peer.isTooFarBehind) this.#giveUp(peer);
     if (peer.missing.size > 0) this.#askSoon();
   }
 
-  /** The first word of a node: what it said before we were there is no loss. */
-  #meet({ node, since, n, numbered }: Announcement): Peer {
+  /** The first word of a node. One that has said much before, we have not heard for long: unless we are new ourselves, that is a loss. */
+  #meet({ node, n, numbered }: Announcement): Peer {
     const { clock, log } = this.#deps;
-    const younger = since >= this.#announcer.since;
-    const peer = new Peer(node, { last: younger ? 0 : numbered ? n - 1 : n, now: clock.now() });
+    const before = numbered ? n - 1 : n;
+    const isYoung = before <= YOUNG_MAX;
+    const peer = new Peer(node, { last: isYoung ? 0 : before, now: clock.now() });
     this.#peers.set(node, peer);
     log.info({ peer: node }, 'a node is there');
+    if (!isYoung && clock.now() - this.#startedAt > SILENT_MS) this.#lost();
     this.#mention();
     return peer;
+  }
+
+  #goodbye(peer: Peer): void {
+    this.#deps.log.info({ peer: peer.node }, 'a node has left');
+    peer.isGone = true;
+    if (peer.missing.size > 0) this.#giveUp(peer);
   }
 
   #tell({ committed, revoked, replaced, settings, typing }: Announcement): void {
     const { listener } = this.#deps;
     if (committed.entries.length + committed.receipts.length + committed.revs.length > 0) listener.committed(committed);
-    if (revoked.length > 0) listener.revoked(revoked);
+    if (revoked !== undefined) listener.revoked(revoked.sids, revoked.until);
     if (replaced !== undefined) listener.replaced(replaced);
     if (settings !== undefined) listener.settings(settings);
     if (typing !== undefined) listener.typing(typing);
@@ -209,7 +251,7 @@ export class Cluster {
   #askSoon(): void {
     if (this.#asking) return;
     this.#asking = true;
-    this.#deps.clock.after(ASK_AGAIN_MS, () => {
+    this.#deps.clock.after(ASK_MS, () => {
       this.#asking = false;
       this.#ask();
     });
@@ -217,18 +259,12 @@ export class Cluster {
 
   #ask(): void {
     const { clock, node } = this.#deps;
-    const now = clock.now();
     for (const peer of this.#peers.values()) {
       if (peer.missing.size === 0) continue;
-      if (peer.asked >= ASK_MAX) {
-        this.#giveUp(peer);
-        continue;
-      }
-      this.#askSoon();
-      if (now - peer.askedAt < ASK_AGAIN_MS * 2 ** peer.asked) continue;
-      peer.asked++;
-      peer.askedAt = now;
-      this.mailbox.send(peer.node, { t: 'again', from: node, numbers: [...peer.missing] });
+      const numbers = peer.ask(clock.now());
+      if (numbers === 'given-up') this.#giveUp(peer);
+      else if (numbers.length > 0) this.mailbox.send(peer.node, { t: 'again', from: node, numbers });
+      if (peer.missing.size > 0) this.#askSoon();
     }
   }
 
@@ -236,7 +272,7 @@ export class Cluster {
     const gone = numbers.filter((n) => this.#announcer.kept(n) === undefined);
     for (const n of numbers) {
       const payload = this.#announcer.kept(n);
-      if (payload !== undefined) this.mailbox.deliver(from, payload);
+      if (payload !== undefined) this.mailbox.deliver(from, payload).catch(() => {});
     }
     if (gone.length > 0) this.mailbox.send(from, { t: 'gone', from: this.#deps.node, numbers: gone });
   }
@@ -254,8 +290,14 @@ export class Cluster {
   }
 
   #lost(): void {
-    this.#deps.metrics.lost();
-    this.#deps.listener.lost();
-    this.#sweeper.sweepAll();
+    if (this.#losing) return;
+    this.#losing = true;
+    const { clock, metrics, listener } = this.#deps;
+    clock.after(LOST_MS, () => {
+      this.#losing = false;
+      metrics.lost();
+      listener.lost();
+      this.#sweeper.sweepAll();
+    });
   }
 }

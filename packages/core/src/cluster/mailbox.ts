@@ -27,8 +27,13 @@ export function parseLetter(payload: string): Letter | undefined {
 /** An answer that takes longer does not come: the node is gone. */
 const ANSWER_MS = 3_000;
 
+/** Before a question is tried again that could not be sent. */
+const BUSY_RETRY_MS = 1_000;
+
 export interface MailboxDeps {
   node: string;
+  /** Whether there is such a node. */
+  knows(node: string): boolean;
   broker: Broker;
   clock: Clock;
 }
@@ -50,23 +55,33 @@ export class Mailbox {
     this.#deps = deps;
   }
 
-  send(node: string, letter: Letter): void {
-    this.deliver(node, JSON.stringify(letter));
-  }
-
   /** Best effort: who wants an answer waits for it. */
-  deliver(node: string, payload: string): void {
-    this.#deps.broker.publish({ kind: 'node', name: node }, payload).catch(() => {});
+  send(node: string, letter: Letter): void {
+    this.deliver(node, JSON.stringify(letter)).catch(() => {});
   }
 
-  /** @throws ChatError what the other node throws, or `not_found` when it does not answer */
+  /** Rejects when it certainly got lost. */
+  deliver(node: string, payload: string): Promise<void> {
+    return this.#deps.broker.publish({ kind: 'node', name: node }, payload);
+  }
+
+  /**
+   * @throws ChatError not_found    there is no such node, or it does not answer
+   * @throws ChatError server_busy  it cannot be asked now
+   * @throws ChatError              what the other node throws
+   */
   async ask(node: string, question: unknown): Promise<unknown> {
+    if (!this.#deps.knows(node)) throw new ChatError('not_found');
     const id = ++this.#asked;
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     this.#waiting.set(id, { resolve, reject });
     const stop = this.#deps.clock.after(ANSWER_MS, () => reject(new ChatError('not_found', { say: 'Its node does not answer.' })));
     try {
-      this.send(node, { t: 'ask', from: this.#deps.node, id, question });
+      await this.deliver(node, JSON.stringify({ t: 'ask', from: this.#deps.node, id, question } satisfies Letter)).catch(
+        (error: unknown) => {
+          throw new ChatError('server_busy', { retryAfterMs: BUSY_RETRY_MS, cause: error });
+        },
+      );
       return await promise;
     } finally {
       stop();

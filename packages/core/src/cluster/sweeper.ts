@@ -1,5 +1,6 @@
 import type { Clock } from '@gapless/kit';
 import type { KnownRev } from '../events.ts';
+import type { Log } from '../ports/log.ts';
 import type { ConversationReads } from '../ports/store.ts';
 
 /** Conversations in one question to the store. */
@@ -14,10 +15,11 @@ const RETRY_MS = 500;
 export interface SweeperDeps {
   reads: Pick<ConversationReads, 'revs'>;
   clock: Clock;
+  log: Log;
   /** Conversations with listeners here. */
   listened(): Iterable<string>;
-  /** What the store has of them. */
-  found(revs: readonly KnownRev[]): void;
+  /** What the store has of them; `doubted` are those that were named. */
+  found(revs: readonly KnownRev[], doubted: ReadonlySet<string>): void;
 }
 
 /** Asks the store how far conversations are, where that may not have been told: whoever is behind then reads what is missing. */
@@ -25,7 +27,7 @@ export class Sweeper {
   readonly #deps: SweeperDeps;
   /** To be looked at; `all`: whatever has listeners by then. */
   #all = false;
-  #some = new Set<string>();
+  #doubted = new Set<string>();
   #running = false;
   #closed = false;
 
@@ -40,7 +42,7 @@ export class Sweeper {
   }
 
   sweep(cids: Iterable<string>): void {
-    for (const cid of cids) this.#some.add(cid);
+    for (const cid of cids) this.#doubted.add(cid);
     this.#start();
   }
 
@@ -56,26 +58,39 @@ export class Sweeper {
 
   async #run(): Promise<void> {
     const { clock, listened } = this.#deps;
-    while (!this.#closed && (this.#all || this.#some.size > 0)) {
-      const cids = this.#all ? [...new Set([...listened(), ...this.#some])] : [...this.#some];
+    while (!this.#closed && (this.#all || this.#doubted.size > 0)) {
+      const doubted = this.#doubted;
+      const cids = this.#all ? [...new Set([...doubted, ...listened()])] : [...doubted];
       this.#all = false;
-      this.#some = new Set();
-      for (let at = 0; at < cids.length && !this.#closed; at += PAGE) await this.#look(cids.slice(at, at + PAGE));
+      this.#doubted = new Set();
+      for (let at = 0; at < cids.length && !this.#closed; at += PAGE) await this.#look(cids.slice(at, at + PAGE), doubted);
       await clock.sleep(REST_MS);
     }
     this.#running = false;
   }
 
-  async #look(cids: readonly string[]): Promise<void> {
-    const { reads, clock, found } = this.#deps;
+  async #look(cids: readonly string[], doubted: ReadonlySet<string>): Promise<void> {
+    const revs = await this.#ask(cids);
+    try {
+      this.#deps.found(
+        cids.flatMap((cid, i) => (revs[i] === undefined ? [] : [{ cid, rev: revs[i] }])),
+        doubted,
+      );
+    } catch (error) {
+      this.#deps.log.error({ err: error }, 'what was found in the store was not taken');
+    }
+  }
+
+  async #ask(cids: readonly string[]): Promise<readonly (number | undefined)[]> {
+    const { reads, clock } = this.#deps;
     while (!this.#closed) {
       try {
-        const revs = await reads.revs(cids);
-        return found(cids.flatMap((cid, i) => (revs[i] === undefined ? [] : [{ cid, rev: revs[i] }])));
+        return await reads.revs(cids);
       } catch {
         // The store says so where it is asked for more than this; what was missed there is still missed.
         await clock.sleep(RETRY_MS);
       }
     }
+    return [];
   }
 }

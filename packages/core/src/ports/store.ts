@@ -25,10 +25,12 @@ export type Command =
 /** What the caller's rights rest on. */
 export interface Rights {
   /**
-   * `membersRev` of the conversation when its participants were read: where it has moved on, the command does nothing and its outcome is
-   * `stale`. So rights that another node took away count from the commit on, whatever became of the notice. Absent: not compared.
+   * `membersRev` of the conversation when its participants were read. Where it has moved on, the caller must still take part, with this
+   * role if one is named; else the command does nothing and its outcome is `stale`. So rights that another node took away count from the
+   * commit on, whatever became of the notice. Absent: not compared.
    */
   readonly membersRev?: number;
+  readonly callerRole?: Role;
 }
 
 export interface SendCommand extends Rights {
@@ -79,7 +81,7 @@ export type Outcome =
   | { readonly ok: true; readonly op: 'read' | 'delivered'; readonly pos: number; readonly advanced: boolean }
   | {
       readonly ok: false;
-      /** `stale`: the participants changed since the caller's rights were looked up. Look again, and try again. */
+      /** `stale`: the caller's rights changed since they were looked up. Look again, and try again. */
       readonly code: (ErrorCode & ('not_participant' | 'unknown_user' | 'mid_conflict' | 'bad_frame')) | 'stale';
       readonly say?: string;
     };

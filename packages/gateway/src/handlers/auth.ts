@@ -1,4 +1,4 @@
-import { ChatError } from '@gapless/core';
+import { ChatError, type VerifiedToken } from '@gapless/core';
 import { ulid } from '@gapless/kit';
 import { HEARTBEAT_MS } from '@gapless/protocol';
 import type { Context } from '../context.ts';
@@ -9,9 +9,14 @@ import type { Session } from '../session.ts';
 export const FEATURES = ['msgpack', 'batch', 'resume', 'typing', 'presence', 'receipts', 'sse', 'pull'] as const;
 
 /** First `auth` opens the session; a later one of the same user replaces its token. Anything else is refused and closed. */
-export async function authenticate(context: Context, session: Session, jwt: string, device: string | undefined): Promise<void> {
+export async function authenticate(
+  context: Context,
+  session: Session,
+  verify: () => Promise<VerifiedToken>,
+  device: string | undefined,
+): Promise<void> {
   try {
-    const token = await context.verifier.verify(jwt);
+    const token = await verify();
     if (session.actor !== undefined && session.actor.uid !== token.uid)
       return context.refuse(session, 'unauthorized', 'The token is of another user.');
     // Before anything is waited for: a sign-out in between finds the session by it.

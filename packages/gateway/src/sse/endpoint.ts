@@ -4,8 +4,10 @@ import { ChatError, type Mailbox, type TokenVerifier } from '@gapless/core';
 import type { Clock } from '@gapless/kit';
 import type { Admission } from '../admission.ts';
 import type { Gateway } from '../gateway.ts';
+import type { Session } from '../session.ts';
 import { bearerOf, isOwnOrigin, originAllowed, tokenOf } from '../upgrade.ts';
 import { parseCursor } from './cursor.ts';
+import { type Forwarded, forward, takeForwarded } from './forwarded.ts';
 import { SseTransport } from './transport.ts';
 
 /** Who knows it may send frames: it must not be guessed. */
@@ -27,15 +29,6 @@ export interface SseOptions {
   /** This node, and a way to ask the others: requests with frames may reach another node than the stream. */
   node?: string;
   mailbox?: Mailbox;
-}
-
-/** Frames that reached the wrong node. */
-interface Forwarded {
-  readonly t: 'frames';
-  readonly conn: string;
-  readonly frames: readonly unknown[];
-  /** Of the token that came with them. */
-  readonly uid?: string;
 }
 
 export interface EventStream {
@@ -132,18 +125,23 @@ export class SseEndpoint {
    */
   async receive(conn: string, frames: readonly unknown[], authorization: string | undefined): Promise<void> {
     const uid = authorization === undefined ? undefined : await this.#uidOf(authorization);
-    const { node, mailbox } = this.#options;
+    const { node, mailbox, gateway, verifier } = this.#options;
     const its = conn.split('.')[1];
-    if (mailbox === undefined || its === undefined || its === node) return this.#take({ conn, frames, uid });
-    await mailbox.ask(its, { t: 'frames', conn, frames, ...(uid === undefined ? {} : { uid }) } satisfies Forwarded);
+    if (mailbox === undefined || its === undefined || its === node)
+      return this.#take({ conn, frames, uid }, (session, frame) => gateway.handle(session, frame));
+    const forwarded = await forward(frames, verifier);
+    await mailbox.ask(its, { t: 'frames', conn, frames: forwarded, ...(uid === undefined ? {} : { uid }) } satisfies Forwarded);
   }
 
-  async #asked(question: Forwarded): Promise<void> {
-    if (question.t !== 'frames') throw new ChatError('not_found');
-    await this.#take({ uid: undefined, ...question });
+  async #asked({ t, conn, frames, uid }: Forwarded): Promise<void> {
+    if (t !== 'frames') throw new ChatError('not_found');
+    await this.#take({ conn, frames, uid }, (session, frame) => takeForwarded(this.#options.gateway, session, frame));
   }
 
-  async #take({ conn, frames, uid }: { conn: string; frames: readonly unknown[]; uid: string | undefined }): Promise<void> {
+  async #take<F>(
+    { conn, frames, uid }: { conn: string; frames: readonly F[]; uid: string | undefined },
+    handle: (session: Session, frame: F) => void,
+  ): Promise<void> {
     if (uid !== undefined) await this.#checkUser(conn, uid);
     const transport = this.#find(conn);
     const { session } = transport;
@@ -151,8 +149,8 @@ export class SseEndpoint {
     if (transport.paused) throw new ChatError('server_busy', { say: 'The stream is not read.', retryAfterMs: BUSY_RETRY_MS });
     for (const frame of frames) {
       if (session.closed) return;
-      if ((frame as { t?: unknown } | null)?.t === 'ping') transport.pings = true;
-      this.#options.gateway.handle(session, frame);
+      if (isPing(frame)) transport.pings = true;
+      handle(session, frame);
     }
   }
 
@@ -209,4 +207,10 @@ function begin({ request, response, headers }: EventStream) {
   });
   response.flushHeaders();
   return request.socket;
+}
+
+/** As it came, or forwarded. */
+function isPing(frame: unknown): boolean {
+  const { t, frame: inner } = (frame ?? {}) as { t?: unknown; frame?: unknown };
+  return t === 'ping' || (inner as { t?: unknown } | undefined)?.t === 'ping';
 }

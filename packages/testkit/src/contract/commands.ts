@@ -25,11 +25,11 @@ export function add(cid: string, users: readonly string[], rest: Partial<Command
   return { op: 'add', cid, by: 'ann', at: T0, users, role: 'member', createUsers: true, ...rest };
 }
 
-export function remove(cid: string, uid: string, rights: Rights = {}): Command {
+export function remove(cid: string, uid: string, rights: Rights & { by?: string } = {}): Command {
   return { op: 'remove', cid, by: 'ann', at: T0, uid, ...rights };
 }
 
-export function settings(cid: string, title: string, rights: Rights = {}): Command {
+export function settings(cid: string, title: string, rights: Rights & { by?: string } = {}): Command {
   return { op: 'settings', cid, by: 'ann', at: T0, title, ...rights };
 }
 
@@ -70,7 +70,7 @@ export function place(outcome: Outcome | undefined): { seq: number; rev: number;
 
 /** The message that a send stores at this place. */
 export function messageOf(
-  { op: _op, digest: _digest, membersRev: _membersRev, ...payload }: SendCommand,
+  { op: _op, digest: _digest, membersRev: _membersRev, callerRole: _callerRole, ...payload }: SendCommand,
   seq: number,
   rev = seq,
 ): MessageRecord {

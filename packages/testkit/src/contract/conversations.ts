@@ -164,25 +164,37 @@ export const conversationCases: Cases<Store> = {
     expect(await store.conversation('c1')).toMatchObject({ membersRev: 9, rev: 10 });
   },
 
-  async 'a change by rights of another membersRev is stale and does nothing'(store) {
+  async 'a change by whose right has ended since is stale and does nothing'(store) {
     await group(store);
-    await all(store, add('c1', ['dan'], { membersRev: 0 }));
+    await all(store, add('c1', ['dan'], { membersRev: 0 }), remove('c1', 'bob'));
     const before = await store.conversation('c1');
-    for (const membersRev of [0, 2, 99]) {
-      for (const command of [
-        add('c1', ['eve'], { membersRev }),
-        remove('c1', 'dan', { membersRev }),
-        settings('c1', 'Plans', { membersRev }),
+    for (const membersRev of [0, 1, 99]) {
+      // bob was removed, and ann is owner: not what the caller had found.
+      for (const rights of [
+        { membersRev, by: 'bob' },
+        { membersRev, by: 'nobody' },
+        { membersRev, by: 'ann', callerRole: 'admin' as const },
       ]) {
-        expect(await one(store, command)).toMatchObject({ ok: false, code: 'stale' });
+        for (const command of [add('c1', ['eve'], rights), remove('c1', 'dan', rights), settings('c1', 'Plans', rights)]) {
+          expect(await one(store, command)).toMatchObject({ ok: false, code: 'stale' });
+        }
       }
     }
     expect(await store.conversation('c1')).toEqual(before);
-    expect(await uidsOf(store, 'c1')).toEqual(['ann', 'bob', 'cid', 'dan']);
+    expect(await uidsOf(store, 'c1')).toEqual(['ann', 'cid', 'dan']);
     expect(await store.users(['eve'])).toEqual([]);
-    expect(await one(store, settings('c1', 'Plans', { membersRev: 1 }))).toMatchObject({ ok: true, entry: { rev: 2 } });
-    expect(await one(store, remove('c1', 'dan', { membersRev: 1 }))).toMatchObject({ ok: true, entry: { rev: 3 } });
-    expect(await one(store, add('c1', ['eve']))).toMatchObject({ ok: true, entry: { rev: 4 } });
+  },
+
+  async 'a change by whose right has not ended goes on, however old it is'(store) {
+    await group(store);
+    await all(store, add('c1', ['dan']), remove('c1', 'bob'));
+    expect(await one(store, settings('c1', 'Plans', { membersRev: 0, callerRole: 'owner' }))).toMatchObject({
+      ok: true,
+      entry: { rev: 3 },
+    });
+    expect(await one(store, remove('c1', 'dan', { membersRev: 1 }))).toMatchObject({ ok: true, entry: { rev: 4 } });
+    expect(await one(store, add('c1', ['eve'], { membersRev: 99, callerRole: 'owner' }))).toMatchObject({ ok: true, entry: { rev: 5 } });
+    expect(await one(store, add('c1', ['fay']))).toMatchObject({ ok: true, entry: { rev: 6 } });
   },
 
   async 'within a batch, rights end with the change of the participants'(store) {
@@ -191,7 +203,7 @@ export const conversationCases: Cases<Store> = {
       send('c1', 'm1', 'bob', { membersRev: 0 }),
       remove('c1', 'bob', { membersRev: 0 }),
       send('c1', 'm2', 'bob', { membersRev: 0 }),
-      send('c1', 'm3', 'ann', { membersRev: 2 }),
+      send('c1', 'm3', 'ann', { membersRev: 0 }),
       remove('c1', 'bob', { membersRev: 2 }),
       send('c1', 'm4', 'ann', { membersRev: 2 }),
     ]);

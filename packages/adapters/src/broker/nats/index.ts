@@ -1,5 +1,6 @@
 import type { Broker, Topic } from '@gapless/core';
-import { type ConnectionOptions, connect, type NatsConnection, type Subscription } from '@nats-io/transport-node';
+import { connect, type NatsConnection, type Subscription } from '@nats-io/transport-node';
+import { natsServers } from '../../nats-servers.ts';
 import { type Line, type LineEvents, Untaken } from '../line.ts';
 import { openRemoteBroker } from '../remote.ts';
 import { subjectOf } from './subject.ts';
@@ -19,19 +20,9 @@ export function openNatsBroker({ url, onError }: NatsBrokerOptions): Promise<Bro
 
 async function openLine(url: string, events: LineEvents): Promise<Line> {
   // Reconnecting, the client would keep what is published meanwhile and let it pour in late.
-  const connection = await connect({ ...serversOf(url), reconnect: false, timeout: CONNECT_TIMEOUT_MS, ignoreClusterUpdates: true });
+  const connection = await connect({ ...natsServers(url), reconnect: false, timeout: CONNECT_TIMEOUT_MS, ignoreClusterUpdates: true });
   void connection.closed().then((error) => events.lost(error ?? new Error('NATS closed the connection')));
   return new NatsLine(connection, events);
-}
-
-/** The client does not look for credentials in an address. */
-function serversOf(url: string): ConnectionOptions {
-  const servers = url.split(',').map((at) => new URL(at.includes('://') ? at : `nats://${at}`));
-  const user = decodeURIComponent(servers[0]!.username);
-  const pass = decodeURIComponent(servers[0]!.password);
-  const credentials = pass !== '' ? { user, pass } : user !== '' ? { token: user } : {};
-  const tls = servers[0]!.protocol === 'tls:' ? { tls: {} } : {};
-  return { servers: servers.map(({ host }) => host), ...credentials, ...tls };
 }
 
 class NatsLine implements Line {

@@ -1,13 +1,14 @@
 import type { CloudEvent, EventBus } from '@gapless/core';
 import { JetStreamApiError, type JetStreamClient, type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect, headers, type NatsConnection, nanos } from '@nats-io/transport-node';
+import { natsServers } from '../../nats-servers.ts';
 import { publishByKey } from '../by-key.ts';
 import { HeldLine } from '../held-line.ts';
 
 const DAY_MS = 24 * 60 * 60_000;
 
 export interface NatsBusOptions {
-  /** `nats://` or `tls://`, several servers of one cluster with commas between. */
+  /** `nats://` or `tls://`, several servers of one cluster with commas between; the first may have user and password, or a token alone. */
   url: string;
   /** `GAPLESS_EVENTS` by default. Made, with file storage, when it is not there; one that is there is left as it is. */
   stream?: string;
@@ -71,7 +72,7 @@ class NatsLine {
 async function openLine(url: string, plan: StreamPlan): Promise<NatsLine> {
   // Reconnecting, the client would keep what is published meanwhile and let it pour in late.
   const connection = await connect({
-    servers: url.split(','),
+    ...natsServers(url),
     reconnect: false,
     timeout: TIMEOUT_MS,
     pingInterval: PING_MS,

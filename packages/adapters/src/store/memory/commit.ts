@@ -18,9 +18,7 @@ function apply(state: MemoryState, command: Command): Outcome {
   if (command.op === 'create') return create(state, command);
   const conversation = state.conversations.get(command.cid);
   if (conversation === undefined) return NO_CONVERSATION;
-  if ('membersRev' in command && command.membersRev !== undefined && command.membersRev !== conversation.membersRev) {
-    return { ok: false, code: 'stale' };
-  }
+  if (isStale(conversation, command)) return { ok: false, code: 'stale' };
   switch (command.op) {
     case 'send':
       return send(conversation, command);
@@ -38,8 +36,15 @@ function apply(state: MemoryState, command: Command): Outcome {
   }
 }
 
+/** Whether the caller's rights were looked up before a change of the participants, and that was one of them. */
+function isStale(conversation: MemoryConversation, command: Command): boolean {
+  if (!('membersRev' in command) || command.membersRev === undefined || command.membersRev === conversation.membersRev) return false;
+  const role = conversation.members.get(command.op === 'send' ? command.from : command.by)?.role;
+  return role === undefined || (command.callerRole ?? role) !== role;
+}
+
 function send(conversation: MemoryConversation, command: SendCommand): Outcome {
-  const { op: _op, digest, membersRev: _membersRev, ...payload } = command;
+  const { op: _op, digest, membersRev: _membersRev, callerRole: _callerRole, ...payload } = command;
   const seq = conversation.messages.length + 1;
   for (const ref of ['replyTo', 'threadRoot'] as const) {
     if ((command[ref] ?? 0) >= seq) return { ok: false, code: 'bad_frame', say: `${ref}: there is no such message` };

@@ -56,7 +56,14 @@ export class Connection {
         this.fail(new Error('the connection to Postgres was closed'));
         onEnd(this);
       },
-      connection: { application_name: 'gapless', statement_timeout: STATEMENT_MS, client_min_messages: 'error', ...PLANS },
+      connection: {
+        application_name: 'gapless',
+        statement_timeout: STATEMENT_MS,
+        client_min_messages: 'error',
+        // A statement of a function must see what was committed while the one before it waited for a lock.
+        default_transaction_isolation: 'read committed',
+        ...PLANS,
+      },
       types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
       transform: { value: { from: (value: unknown) => (typeof value === 'string' ? read(value) : value) } },
     } as unknown as postgres.Options<Record<string, postgres.PostgresType>>);

@@ -15,7 +15,7 @@ const send = (cid: string, mid: string): Command => {
 const sendBy = (sql: postgres.Sql, cid: string, mid: string) =>
   sql.unsafe(
     `SELECT commit_messages('{${cid}}', '{1}', '{1}', '{${cid}}', '{${mid}}', '{ann}', '{1}', '{text}', '{{}}'::text[], '{NULL}',
-    '{x}', '{0}', '{-1}', '{}', '{}', '{}', '{}', '{}', '{}')`.replace("'{{}}'::text[]", `ARRAY['{}']`),
+    '{x}', '{0}', '{-1}', '{NULL}', '{}', '{}', '{}', '{}', '{}', '{}')`.replace("'{{}}'::text[]", `ARRAY['{}']`),
   );
 
 interface World {

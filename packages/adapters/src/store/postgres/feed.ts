@@ -55,16 +55,15 @@ export function createFeed({ query, pool }: { query: Query; pool: Pick<Pool, 'lo
     if (pending === undefined || pending.newest_id <= settledId) pending = now!;
   }
 
-  /** Takes a look, or shares the one that is being taken after this call. */
+  /** Takes a look, or shares the one that is being taken. */
   async function lookAgain(): Promise<void> {
     looking ??= look().finally(() => (looking = undefined));
     await looking;
   }
 
-  const parts: Omit<LogFeed, 'parts' | 'feed' | 'backlog'> = createLeases(query);
   return {
     parts: PARTS,
-    ...parts,
+    ...createLeases(query),
 
     async feed(part, { after, limit }) {
       for (let looks = 1; ; looks++) {

@@ -22,13 +22,14 @@ export interface PostgresOptions {
   onError?: (error: unknown) => void;
 }
 
+/** With one, the server waits while the node makes and reads batches; more make smaller batches, and those cost more. */
 const LANES = 2;
 const READ_CONNECTIONS = 8;
 
 /**
  * The store of several nodes: PostgreSQL 15 or newer. Any node writes any conversation.
  *
- * - Commits have connections of their own, one each of `lanes`, so that reads never wait behind them. Writes of users and sign-ins share those.
+ * - Commits have connections of their own, one for each of `lanes` and one more for users and sign-ins: reads never wait behind them.
  * - When the server is away everything is refused soon, and works again by itself when it is back.
  *
  * @throws Error when the database cannot be reached or is too new
@@ -40,7 +41,7 @@ export async function openPostgresStore({
   onError = () => {},
 }: PostgresOptions): Promise<Store> {
   await migrate(url);
-  const writers = new Pool({ url, size: lanes, onError });
+  const writers = new Pool({ url, size: lanes + 1, onError });
   const readers = new Pool({ url, size: readConnections, onError });
   const [write, read] = [queryOf(writers), queryOf(readers)];
 

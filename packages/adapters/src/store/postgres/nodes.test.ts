@@ -157,3 +157,50 @@ test('nodes that start at once on an empty database all work', async (ctx) => {
   for (const [i, node] of nodes.entries()) expect((await node.commit([send('c1', `m${i}`)])).map(seqOf)).toEqual([i + 1]);
   await Promise.all(nodes.map((node) => node.close()));
 });
+
+story('what Postgres refuses to store is refused alone', async (a) => {
+  await a.commit([create('c1', ['ann'])]);
+  const huge = Array.from({ length: 3_000 }, () => Math.random().toString(36)).join('');
+  const commands = [
+    ...range(5).map((i) => send('c1', `m${i}`)),
+    send('c1', huge),
+    send('c1', 'm6'),
+    create(huge, ['ann']),
+    create('c2', ['ann']),
+  ];
+  const outcomes = await a.commit(commands);
+  expect(outcomes.map((outcome) => (outcome.ok ? 'ok' : outcome.code))).toEqual([
+    ...Array(5).fill('ok'),
+    ...['bad_frame', 'ok', 'bad_frame', 'ok'],
+  ]);
+  expect(outcomes.map(seqOf)).toEqual([1, 2, 3, 4, 5, undefined, 6, undefined, undefined]);
+});
+
+story('NUL and other rare characters come back from every column', async (a, b) => {
+  const odd = (name: string) => `${name} \0\u0001\u0002`;
+  const [ann, cid] = [odd('ann'), odd('c1')];
+  const title = odd('title');
+  await a.commit([{ ...create(cid, [ann]), title } as Command]);
+  await a.commit([{ op: 'add', cid, by: ann, at: 1, users: [odd('bob'), ''], role: 'member', createUsers: true }]);
+  await a.commit([{ ...send(cid, 'm1', ann), kind: odd('kind'), mentions: [ann] } as Command]);
+  await a.commit([{ op: 'delivered', cid, uid: ann, did: odd('phone'), pos: 1 }]);
+  expect(await b.conversation(cid)).toMatchObject({ cid, title });
+  expect((await b.participants(cid)).map(({ uid }) => uid).toSorted()).toEqual(['', ann, odd('bob')]);
+  expect(await b.messages(cid, { limit: 1 })).toMatchObject([{ from: ann, kind: odd('kind'), mentions: [ann] }]);
+  expect(await b.changes(cid, { after: 0, limit: 1 })).toMatchObject([{ by: ann, detail: { users: [odd('bob'), ''] } }]);
+  expect(await b.revs([cid])).toEqual([2]);
+  expect(await b.heads(ann, [cid])).toMatchObject([{ cid, lastRead: 1 }]);
+  await b.ensureUser({ uid: odd('eve'), displayName: odd('Eve'), at: 1 });
+  expect(await a.users([odd('eve')])).toEqual([{ uid: odd('eve'), displayName: odd('Eve'), createdAt: 1 }]);
+});
+
+story('a batch too large for one transaction keeps its order', async (a) => {
+  const body = JSON.stringify({ text: 'x'.repeat(300_000) });
+  const outcomes = await a.commit([
+    create('c1', ['ann']),
+    ...range(40).map((i) => ({ ...send('c1', `m${i}`), body }) as Command),
+    send('c1', 'm1'),
+  ]);
+  expect(outcomes.slice(1).map(seqOf)).toEqual([...range(40), 1]);
+  expect(outcomes.slice(1).map(isNew)).toEqual([...Array(40).fill(true), false]);
+});

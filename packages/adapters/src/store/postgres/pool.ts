@@ -79,6 +79,7 @@ export class Pool {
       const connection = await Connection.open(this.#options.url, this.#hosts, (ended) => this.#forget(ended));
       this.#hosts = [connection.host, ...this.#hosts.filter((host) => host !== connection.host)];
       this.#open.add(connection);
+      if (this.#closed) await connection.close();
       this.#refused = undefined;
       this.#told = false;
       return connection;

@@ -118,7 +118,7 @@ function unavailable(cause: unknown): ChatError {
 /** A saved message's log entry, made of the command: its body did not travel back. */
 function withEntry(command: Command, outcome: Outcome): Outcome {
   if (!outcome.ok || outcome.op !== 'send' || outcome.dup) return outcome;
-  const { op: _op, digest: _digest, membersRev: _membersRev, ...message } = command as SendCommand;
+  const { op: _op, digest: _digest, membersRev: _membersRev, callerRole: _callerRole, ...message } = command as SendCommand;
   const { seq, rev } = outcome;
   return { ...outcome, entry: { op: 'message', cid: message.cid, rev, message: { ...message, seq, rev } } };
 }

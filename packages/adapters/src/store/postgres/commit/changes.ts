@@ -25,7 +25,7 @@ export async function commitChanges(query: Query, commands: readonly ChangeComma
 
 function toJson(command: ChangeCommand): object {
   const by = { op: command.op, cid: stored(command.cid), by: stored(command.by), at: command.at };
-  const rights = 'membersRev' in command ? { membersRev: command.membersRev } : {};
+  const rights = 'membersRev' in command ? { membersRev: command.membersRev, callerRole: command.callerRole } : {};
   switch (command.op) {
     case 'create': {
       const users = command.participants.map(({ uid }) => stored(uid));

@@ -10,8 +10,8 @@ export type MessageCommand = SendCommand | PositionCommand;
 const ARRAYS = [
   textList(1),
   ...['$2::int[]', '$3::int[]', textList(4), textList(5), textList(6), '$7::bigint[]', textList(8), textList(9), textList(10)],
-  ...[textList(11), '$12::bigint[]', '$13::bigint[]'],
-  ...['$14::int[]', '$15::int[]', textList(16), textList(17), textList(18), '$19::bigint[]'],
+  ...[textList(11), '$12::bigint[]', '$13::bigint[]', textList(14)],
+  ...['$15::int[]', '$16::int[]', textList(17), textList(18), textList(19), '$20::bigint[]'],
 ].join(', ');
 
 const COMMIT = `SELECT * FROM commit_messages(${ARRAYS})`;
@@ -57,6 +57,7 @@ export async function commitMessages(query: Query, commands: readonly MessageCom
     texts(sends.map(({ digest }) => digest)),
     numbers(sends.map(({ replyTo = 0, threadRoot = 0 }) => Math.max(replyTo, threadRoot))),
     numbers(sends.map(({ membersRev = -1 }) => membersRev)),
+    texts(sends.map(({ callerRole }) => callerRole)),
     numbers(positionPlaces),
     numbers(positions.map(({ cid }) => places.get(cid) ?? 0)),
     texts(positions.map(({ cid }) => cid)),
@@ -106,7 +107,7 @@ function sendOutcomes(sends: readonly SendCommand[], answer: Answer): Outcome[] 
 }
 
 function entryOf(command: SendCommand, seq: number, rev: number): LogEntry {
-  const { op: _op, digest: _digest, membersRev: _membersRev, ...message } = command;
+  const { op: _op, digest: _digest, membersRev: _membersRev, callerRole: _callerRole, ...message } = command;
   return { op: 'message', cid: message.cid, rev, message: { ...message, seq, rev } };
 }
 

@@ -2,7 +2,7 @@
 
 -- What a commit does, in one statement each: a transaction of its own, so that no row stays locked while the network is waited for. Every
 -- statement of a function sees what was committed while the ones before it waited for a lock. Order of locks, everywhere: conversations by
--- cid, users, participants by cid and uid.
+-- cid, what makes users and dms, participants by cid and uid.
 --
 -- The connections of nodes plan for large tables (PLANS in connection.ts).
 --
@@ -10,7 +10,8 @@
 
 -- Sends and positions. The arrays belong together: one of sends, one of positions (of reads where the device is NULL). `s_order` and
 -- `p_order` are places in the batch. `cids` are the conversations of the sends, ascending and once each; `s_conv` and `p_conv` are places in
--- it, 0 for a position of another conversation. `s_ref` is the larger of replyTo and threadRoot or 0, `s_rights` membersRev or -1.
+-- it, 0 for a position of another conversation. `s_ref` is the larger of replyTo and threadRoot or 0, `s_rights` membersRev or -1,
+-- `s_role` callerRole or NULL.
 --
 -- What became of each send is its code: 0 saved, 1 first outcome again, 2 mid_conflict, 3 bad_frame (seq is the one it would have had),
 -- 4 no conversation, 5 stale. Of each position: where it is now, -1 for no participant, and whether it moved.
@@ -19,7 +20,7 @@
 CREATE FUNCTION commit_messages(
   cids text[],
   s_order int[], s_conv int[], s_cid text[], s_mid text[], s_sender text[], s_at bigint[], s_kind text[], s_body text[], s_extra text[],
-  s_digest text[], s_ref bigint[], s_rights bigint[],
+  s_digest text[], s_ref bigint[], s_rights bigint[], s_role text[],
   p_order int[], p_conv int[], p_cid text[], p_uid text[], p_did text[], p_pos bigint[],
   OUT codes int[], OUT seqs bigint[], OUT revs bigint[], OUT times bigint[], OUT places bigint[], OUT moved int[]
 )
@@ -43,12 +44,15 @@ BEGIN
       WITH judged AS (
         SELECT s.i, s.conv, s.ref, e.seq, e.rev, e.at,
           CASE
-            WHEN s.rights <> -1 AND s.rights <> members_revs[s.conv] THEN 5
+            WHEN s.rights <> -1 AND s.rights <> members_revs[s.conv]
+              AND NOT EXISTS (
+                SELECT 1 FROM participant p WHERE p.cid = s.cid AND p.uid = s.sender AND p.role = coalesce(s.role, p.role)) THEN 5
             WHEN e.seq IS NULL THEN 0
             WHEN e.sender = s.sender AND e.digest = s.digest THEN 1
             ELSE 2
           END AS code
-        FROM unnest(s_conv, s_cid, s_mid, s_sender, s_digest, s_ref, s_rights) WITH ORDINALITY AS s(conv, cid, mid, sender, digest, ref, rights, i)
+        FROM unnest(s_conv, s_cid, s_mid, s_sender, s_digest, s_ref, s_rights, s_role) WITH ORDINALITY
+          AS s(conv, cid, mid, sender, digest, ref, rights, role, i)
         LEFT JOIN LATERAL (
           SELECT m.seq, m.rev, m.at, m.sender, m.digest FROM message m WHERE m.cid = s.cid AND m.mid = s.mid LIMIT 1
         ) e ON true
@@ -68,7 +72,7 @@ BEGIN
 
     IF any_bad THEN
       SELECT * INTO codes, seqs, revs, times, places, moved FROM commit_messages_singly(
-        cids, s_order, s_conv, s_cid, s_mid, s_sender, s_at, s_kind, s_body, s_extra, s_digest, s_ref, s_rights,
+        cids, s_order, s_conv, s_cid, s_mid, s_sender, s_at, s_kind, s_body, s_extra, s_digest, s_ref, s_rights, s_role,
         p_order, p_conv, p_cid, p_uid, p_did, p_pos);
       RETURN;
     END IF;
@@ -178,7 +182,7 @@ END $$;
 CREATE FUNCTION commit_messages_singly(
   cids text[],
   s_order int[], s_conv int[], s_cid text[], s_mid text[], s_sender text[], s_at bigint[], s_kind text[], s_body text[], s_extra text[],
-  s_digest text[], s_ref bigint[], s_rights bigint[],
+  s_digest text[], s_ref bigint[], s_rights bigint[], s_role text[],
   p_order int[], p_conv int[], p_cid text[], p_uid text[], p_did text[], p_pos bigint[],
   OUT codes int[], OUT seqs bigint[], OUT revs bigint[], OUT times bigint[], OUT places bigint[], OUT moved int[]
 )
@@ -199,11 +203,11 @@ BEGIN
   ORDER BY p.cid, p.uid FOR UPDATE OF p;
 
   FOR command IN
-    SELECT s.place, true AS is_send, s.cid, s.mid, s.sender AS uid, NULL AS did, NULL::bigint AS pos, s.at, s.kind, s.body, s.extra, s.digest, s.ref, s.rights
-    FROM unnest(s_order, s_cid, s_mid, s_sender, s_at, s_kind, s_body, s_extra, s_digest, s_ref, s_rights)
-      AS s(place, cid, mid, sender, at, kind, body, extra, digest, ref, rights)
+    SELECT s.place, true AS is_send, s.cid, s.mid, s.sender AS uid, NULL AS did, NULL::bigint AS pos, s.at, s.kind, s.body, s.extra, s.digest, s.ref, s.rights, s.role
+    FROM unnest(s_order, s_cid, s_mid, s_sender, s_at, s_kind, s_body, s_extra, s_digest, s_ref, s_rights, s_role)
+      AS s(place, cid, mid, sender, at, kind, body, extra, digest, ref, rights, role)
     UNION ALL
-    SELECT p.place, false, p.cid, NULL, p.uid, p.did, p.pos, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+    SELECT p.place, false, p.cid, NULL, p.uid, p.did, p.pos, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
     FROM unnest(p_order, p_cid, p_uid, p_did, p_pos) AS p(place, cid, uid, did, pos)
     ORDER BY 1
   LOOP
@@ -230,7 +234,9 @@ BEGIN
 
     IF conv.head IS NULL THEN
       codes := codes || 4; seqs := seqs || NULL::bigint; revs := revs || NULL::bigint; times := times || NULL::bigint;
-    ELSIF command.rights <> -1 AND command.rights <> conv.members_rev THEN
+    ELSIF command.rights <> -1 AND command.rights <> conv.members_rev
+      AND NOT EXISTS (
+        SELECT 1 FROM participant p WHERE p.cid = command.cid AND p.uid = command.uid AND p.role = coalesce(command.role, p.role)) THEN
       codes := codes || 5; seqs := seqs || NULL::bigint; revs := revs || NULL::bigint; times := times || NULL::bigint;
     ELSIF command.ref > conv.head THEN
       codes := codes || 3; seqs := seqs || conv.head + 1; revs := revs || NULL::bigint; times := times || NULL::bigint;
@@ -262,6 +268,16 @@ DECLARE
 BEGIN
   outcomes := '[]';
   PERFORM 1 FROM conversation c WHERE c.cid = ANY (SELECT x->>'cid' FROM jsonb_array_elements(commands) x) ORDER BY c.cid FOR UPDATE OF c;
+  -- Who makes the same users or dms waits here, not crosswise at their keys. A few locks for all of them: the server has a bounded number.
+  PERFORM pg_advisory_xact_lock(4715227, k.lock)
+  FROM (
+    SELECT (hashtext(u) & 63) AS lock
+    FROM jsonb_array_elements(commands) AS t(x), jsonb_array_elements_text(CASE WHEN (x->>'createUsers')::boolean THEN x->'users' END) AS v(u)
+    WHERE NOT EXISTS (SELECT 1 FROM users k WHERE k.uid = u)
+    UNION
+    SELECT hashtext(jsonb_build_array(x->'low', x->'high')::text) & 63 FROM jsonb_array_elements(commands) AS t(x) WHERE x->>'kind' = 'dm'
+    ORDER BY lock
+  ) k;
   FOR command IN SELECT x FROM jsonb_array_elements(commands) WITH ORDINALITY AS t(x, i) ORDER BY i LOOP
     IF command->>'op' = 'create' THEN
       outcomes := outcomes || jsonb_build_array(create_conversation(command));
@@ -340,7 +356,10 @@ DECLARE
 BEGIN
   SELECT c.cid, c.rev, c.members_rev, c.title INTO conv FROM conversation c WHERE c.cid = command->>'cid' FOR UPDATE;
   IF NOT FOUND THEN RETURN '{"code": "not_participant"}'; END IF;
-  IF (command->>'membersRev')::bigint <> conv.members_rev THEN RETURN '{"code": "stale"}'; END IF;
+  IF (command->>'membersRev')::bigint <> conv.members_rev AND NOT EXISTS (
+    SELECT 1 FROM participant p
+    WHERE p.cid = conv.cid AND p.uid = command->>'by' AND p.role = coalesce(command->>'callerRole', p.role)
+  ) THEN RETURN '{"code": "stale"}'; END IF;
 
   CASE command->>'op'
   WHEN 'add' THEN

@@ -122,11 +122,14 @@ export class Batch {
     }
   }
 
-  /** Whether the caller's rights were looked up before a change of the participants. */
+  /** Whether the caller's rights were looked up before a change of the participants, and that was one of them. */
   #isStale(command: Command): boolean {
     if (!('membersRev' in command) || command.membersRev === undefined) return false;
     const state = this.conversation(command.cid);
-    return state !== undefined && state.membersRev !== command.membersRev;
+    if (state === undefined || state.membersRev === command.membersRev) return false;
+    const caller = command.op === 'send' ? command.from : command.by;
+    const row = this.sql('SELECT role FROM participant WHERE conv = ? AND uid = ?').get(state.id, caller) as { role: string } | undefined;
+    return row === undefined || (command.callerRole ?? row.role) !== row.role;
   }
 
   #writeBack(): void {
