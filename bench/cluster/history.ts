@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { startPostgres } from '@gapless/testkit';
 import postgres from 'postgres';
 import { openPostgresStore } from '../../packages/adapters/src/store/postgres/index.ts';
-import { BY_INDEX } from '../../packages/adapters/src/store/postgres/reads.ts';
+import { BY_PARTITION } from '../../packages/adapters/src/store/postgres/reads.ts';
 import { type Figure, microseconds, percentiles } from '../lib/report.ts';
 import { BIG, bigOnes, fill, READER, smallOnes } from './big-history.ts';
 import type { Ends } from './ends.ts';
@@ -92,8 +92,8 @@ async function plans(sql: postgres.Sql, messages: number): Promise<Record<string
   };
   const middle = Math.floor(messages / 2);
   return {
-    newest: await explain(BY_INDEX.MESSAGES_BEFORE, Number.MAX_SAFE_INTEGER),
-    beforeTheMiddle: await explain(BY_INDEX.MESSAGES_BEFORE, middle),
-    afterTheMiddle: await explain(BY_INDEX.MESSAGES_AFTER, middle),
+    newest: await explain(BY_PARTITION.MESSAGES_BEFORE, Number.MAX_SAFE_INTEGER),
+    beforeTheMiddle: await explain(BY_PARTITION.MESSAGES_BEFORE, middle),
+    afterTheMiddle: await explain(BY_PARTITION.MESSAGES_AFTER, middle),
   };
 }

@@ -185,7 +185,11 @@ export async function startChat(base: Base, { secret, relay }: { secret: string;
   return {
     port: (api.server.address() as AddressInfo).port,
     async close() {
-      await Promise.all([gateway, rooms].map((part) => part.drain({ spreadMs: config.drainSpreadMs })));
+      const drains = [gateway, rooms].map((part) => part.drain({ spreadMs: config.drainSpreadMs }));
+      readiness.forget();
+      // A balancer has to see that we are not ready before nobody answers here.
+      if (others !== undefined) drains.push(clock.sleep(config.drainSpreadMs));
+      await Promise.all(drains);
       // Requests that are under way are answered; one that never ends its own must not hold us.
       const stopWaiting = clock.after(REQUESTS_END_MS, () => api.server.closeAllConnections());
       await api.close();
