@@ -14,8 +14,26 @@ const ARRAYS = [
   ...['$15::int[]', '$16::int[]', textList(17), textList(18), textList(19), '$20::bigint[]'],
 ].join(', ');
 
+/** As commit_few takes them. */
+const FEW_ARRAYS = [
+  textList(1),
+  '$2::int[]',
+  textList(3),
+  textList(4),
+  '$5::bigint[]',
+  ...[6, 7, 8, 9].map(textList),
+  '$10::bigint[]',
+  '$11::bigint[]',
+  textList(12),
+  '$13::int[]',
+].join(', ');
+
 const COMMIT = `SELECT * FROM commit_messages(${ARRAYS})`;
+const COMMIT_FEW = `SELECT *, NULL AS places, NULL AS moved FROM commit_few(${FEW_ARRAYS})`;
 const COMMIT_SINGLY = `SELECT * FROM commit_messages_singly(${ARRAYS})`;
+
+/** Sends that cost less one by one than together: a third less for one, nothing for eight (18.4, on an otherwise busy machine). */
+const FEW_MAX = 4;
 
 interface Answer {
   codes: string | null;
@@ -27,7 +45,34 @@ interface Answer {
 }
 
 /** Sends and positions, in one transaction. */
-export async function commitMessages(query: Query, commands: readonly MessageCommand[]): Promise<Outcome[]> {
+export function commitMessages(query: Query, commands: readonly MessageCommand[]): Promise<Outcome[]> {
+  return commands.length <= FEW_MAX && commands.every((command) => command.op === 'send')
+    ? commitFew(query, commands)
+    : commitMany(query, commands);
+}
+
+async function commitFew(query: Query, sends: readonly SendCommand[]): Promise<Outcome[]> {
+  const cids = [...new Set(sends.map(({ cid }) => cid))].sort(byBytes);
+  const byUser = sends.map((_, i) => i).sort((a, b) => byBytes(sends[a]!.cid, sends[b]!.cid) || byBytes(sends[a]!.from, sends[b]!.from));
+  const [answer] = await query<Answer>(COMMIT_FEW, [
+    texts(cids),
+    numbers(sends.map(({ cid }) => cids.indexOf(cid) + 1)),
+    texts(sends.map(({ mid }) => mid)),
+    texts(sends.map(({ from }) => from)),
+    numbers(sends.map(({ at }) => at)),
+    texts(sends.map(({ kind }) => kind)),
+    texts(sends.map(({ body }) => body)),
+    texts(sends.map(extraOf)),
+    texts(sends.map(({ digest }) => digest)),
+    numbers(sends.map(refOf)),
+    numbers(sends.map(({ membersRev = -1 }) => membersRev)),
+    texts(sends.map(({ callerRole }) => callerRole)),
+    numbers(byUser.map((i) => i + 1)),
+  ]);
+  return sendOutcomes(sends, answer!);
+}
+
+async function commitMany(query: Query, commands: readonly MessageCommand[]): Promise<Outcome[]> {
   const sends: SendCommand[] = [];
   const sendPlaces: number[] = [];
   const positions: PositionCommand[] = [];
@@ -55,7 +100,7 @@ export async function commitMessages(query: Query, commands: readonly MessageCom
     texts(sends.map(({ body }) => body)),
     texts(sends.map(extraOf)),
     texts(sends.map(({ digest }) => digest)),
-    numbers(sends.map(({ replyTo = 0, threadRoot = 0 }) => Math.max(replyTo, threadRoot))),
+    numbers(sends.map(refOf)),
     numbers(sends.map(({ membersRev = -1 }) => membersRev)),
     texts(sends.map(({ callerRole }) => callerRole)),
     numbers(positionPlaces),
@@ -69,6 +114,11 @@ export async function commitMessages(query: Query, commands: readonly MessageCom
   for (const [i, outcome] of sendOutcomes(sends, answer!).entries()) outcomes[sendPlaces[i]!] = outcome;
   for (const [i, outcome] of positionOutcomes(positions, answer!).entries()) outcomes[positionPlaces[i]!] = outcome;
   return outcomes;
+}
+
+/** The newest seq that it points to. */
+function refOf({ replyTo = 0, threadRoot = 0 }: SendCommand): number {
+  return Math.max(replyTo, threadRoot);
 }
 
 /** Order of COLLATE "C", in which all nodes lock. */

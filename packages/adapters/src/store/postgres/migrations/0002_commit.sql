@@ -257,6 +257,102 @@ BEGIN
   END LOOP;
 END $$;
 
+-- The same as commit_messages for a few sends and no positions, which is what an idle server commits: each statement names one
+-- conversation, so that Postgres opens one partition for it and not all. `cids` as there; `by_user` are the places of the sends by cid and
+-- sender.
+CREATE FUNCTION commit_few(
+  cids text[],
+  s_conv int[], s_mid text[], s_sender text[], s_at bigint[], s_kind text[], s_body text[], s_extra text[],
+  s_digest text[], s_ref bigint[], s_rights bigint[], s_role text[], by_user int[],
+  OUT codes int[], OUT seqs bigint[], OUT revs bigint[], OUT times bigint[]
+)
+LANGUAGE plpgsql VOLATILE
+AS $$
+DECLARE
+  -- Of each conversation.
+  heads bigint[] := array_fill(NULL::bigint, ARRAY[cardinality(cids)]);
+  head_revs bigint[] := heads;
+  members_revs bigint[] := heads;
+  newest bigint[] := heads;
+  own_cid text COLLATE "C";
+  own_mid text COLLATE "C";
+  own_sender text COLLATE "C";
+  own_head bigint;
+  own_rev bigint;
+  own_at bigint;
+  own_role text;
+  conv record;
+  first record;
+  k int;
+BEGIN
+  seqs := array_fill(NULL::bigint, ARRAY[cardinality(s_conv)]);
+  revs := seqs; times := seqs; codes := seqs;
+  FOR k IN 1 .. cardinality(cids) LOOP
+    own_cid := cids[k];
+    SELECT c.head, c.rev, c.members_rev INTO conv FROM conversation c WHERE c.cid = own_cid FOR UPDATE;
+    heads[k] := conv.head;
+    head_revs[k] := conv.rev;
+    members_revs[k] := conv.members_rev;
+  END LOOP;
+
+  FOR i IN 1 .. cardinality(s_conv) LOOP
+    k := s_conv[i];
+    own_cid := cids[k];
+    own_mid := s_mid[i];
+    own_sender := s_sender[i];
+    own_role := s_role[i];
+    IF heads[k] IS NULL THEN
+      codes[i] := 4;
+    ELSIF s_rights[i] <> -1 AND s_rights[i] <> members_revs[k] AND NOT EXISTS (
+      SELECT 1 FROM participant p WHERE p.cid = own_cid AND p.uid = own_sender AND p.role = coalesce(own_role, p.role)
+    ) THEN
+      codes[i] := 5;
+    ELSIF s_ref[i] > heads[k] THEN
+      codes[i] := 3;
+      seqs[i] := heads[k] + 1;
+    ELSE
+      SELECT m.seq, m.rev, m.at, m.sender, m.digest INTO first FROM message m WHERE m.cid = own_cid AND m.mid = own_mid;
+      IF FOUND THEN
+        codes[i] := CASE WHEN first.sender = own_sender AND first.digest = s_digest[i] THEN 1 ELSE 2 END;
+        seqs[i] := first.seq;
+        revs[i] := first.rev;
+        times[i] := first.at;
+      ELSE
+        own_head := heads[k] + 1;
+        own_rev := head_revs[k] + 1;
+        own_at := s_at[i];
+        INSERT INTO message (cid, seq, rev, mid, sender, at, kind, body, extra, digest)
+        VALUES (own_cid, own_head, own_rev, own_mid, own_sender, own_at, s_kind[i], s_body[i], s_extra[i], s_digest[i]);
+        INSERT INTO log (cid, rev, op, seq, actor, at) VALUES (own_cid, own_rev, 'message', own_head, own_sender, own_at);
+        heads[k] := own_head;
+        head_revs[k] := own_rev;
+        newest[k] := greatest(newest[k], own_at);
+        codes[i] := 0;
+        seqs[i] := own_head;
+        revs[i] := own_rev;
+      END IF;
+    END IF;
+  END LOOP;
+
+  FOR k IN 1 .. cardinality(cids) LOOP
+    CONTINUE WHEN newest[k] IS NULL;
+    own_cid := cids[k];
+    own_head := heads[k];
+    own_rev := head_revs[k];
+    own_at := newest[k];
+    UPDATE conversation c SET head = own_head, rev = own_rev, updated_at = greatest(c.updated_at, own_at) WHERE c.cid = own_cid;
+  END LOOP;
+
+  -- A send moves its sender's own read position.
+  FOREACH k IN ARRAY by_user LOOP
+    CONTINUE WHEN codes[k] <> 0;
+    own_cid := cids[s_conv[k]];
+    own_sender := s_sender[k];
+    own_head := seqs[k];
+    UPDATE participant p SET last_read = own_head WHERE p.cid = own_cid AND p.uid = own_sender AND p.last_read < own_head;
+  END LOOP;
+END $$;
+
 -- Creations and changes of conversations, one after the other, as a JSON array; gives what became of each as another one:
 -- {"code"} of a refusal (with "user" where one is unknown), else "rev" where a log row was written, "users" whom an addition added, and
 -- "cid", "created" of a creation.
