@@ -26,7 +26,7 @@ export async function openStore(config: Config, { log }: Tools, onFatal: (error:
   }
   const { openPostgresStore } = await import('@gapless/adapters/store/postgres');
   const onError = (error: unknown) => log.warn({ err: error }, 'postgres');
-  return openPostgresStore({ url: config.store, onError }).catch(wrong('store'));
+  return openPostgresStore({ url: config.store, lanes: config.postgresLanes, onError }).catch(wrong('store'));
 }
 
 /** @throws ConfigError when it is not there */

@@ -121,6 +121,14 @@ export const SETTINGS = {
     ['postgres', 'postgresql'],
     'sqlite',
   ),
+  postgresLanes: number(
+    'Commits of this process at a time on PostgreSQL. 2 where one node alone takes more than 15,000 messages a second.',
+    {
+      fallback: 1,
+      min: 1,
+      max: 16,
+    },
+  ),
   broker: place('Between nodes; one node needs none.', ['memory'], ['redis', 'rediss', 'nats', 'tls', 'kafka'], 'memory'),
   redisShardedPubsub: oneOf(
     'Broker on a Redis cluster (7 or newer): each message goes to the shard of its channel, not to all.',
