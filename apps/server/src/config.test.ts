@@ -85,7 +85,8 @@ describe('who signs in at a store or broker, and with what, is never shown', () 
 
   test('config print', () => {
     const config = readConfig({ GAPLESS_STORE: 'postgres://ada:geheim@db/chat', GAPLESS_BROKER: 'nats://geheim@n' }, {});
-    expect(printConfig(config)).toContain('GAPLESS_STORE=postgres://********@db/chat\nGAPLESS_BROKER=nats://********@n\n');
+    expect(printConfig(config)).toContain('GAPLESS_STORE=postgres://********@db/chat\n');
+    expect(printConfig(config)).toContain('GAPLESS_BROKER=nats://********@n\n');
     expect(printConfig(config)).not.toContain('geheim');
   });
 });

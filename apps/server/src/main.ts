@@ -123,7 +123,7 @@ function report(error: unknown): number {
   }
   const { code } = error as NodeJS.ErrnoException;
   if (code === 'EADDRINUSE') console.error(`gapless: ${(error as Error).message}; is another server running? --port takes another one.`);
-  else console.error(error instanceof Error && error.name === 'ChatError' ? `gapless: ${error.message}` : error);
+  else console.error(error instanceof Error && ('say' in error || error.name === 'ChatError') ? `gapless: ${error.message}` : error);
   return 1;
 }
 

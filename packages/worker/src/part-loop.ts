@@ -72,13 +72,18 @@ export class PartLoop {
   /** Resolves when it has ended. */
   async run(): Promise<void> {
     const { clock, limits } = this.#options;
-    const stopRenewing = clock.every(limits.leaseTtlMs / 3, () => void this.#renew());
+    let renewing: Promise<void> | undefined;
+    const stopRenewing = clock.every(limits.leaseTtlMs / 3, () => {
+      renewing = this.#renew();
+    });
     try {
       while (!this.#stopping && !this.#lost) await this.#step();
-      await this.#giveBack();
     } finally {
       stopRenewing();
     }
+    // One under way would take the lease again right after it was given back.
+    await renewing;
+    await this.#giveBack();
   }
 
   async #step(): Promise<void> {
@@ -182,12 +187,9 @@ export class PartLoop {
   async #giveBack(): Promise<void> {
     const { feed, lease, holder, log, consumer, part } = this.#options;
     if (this.#lost) return log.warn({ consumer: consumer.name, part }, 'relay: the part is no longer this worker’s');
-    try {
-      if (this.#place !== this.#saved) await this.#save();
-      await feed.releaseLease(lease, holder);
-    } catch (error) {
-      // The lease ends by itself, and the next one begins where the cursor is.
-      log.warn({ err: error, consumer: consumer.name, part }, 'relay: the part could not be given back');
-    }
+    // What fails here costs little: the lease ends by itself, and the next one begins where the cursor is.
+    const warn = (error: unknown) => log.warn({ err: error, consumer: consumer.name, part }, 'relay: the part could not be given back');
+    if (this.#place !== undefined && this.#place !== this.#saved) await this.#save().catch(warn);
+    await feed.releaseLease(lease, holder).catch(warn);
   }
 }

@@ -55,6 +55,11 @@ export class Mailbox {
     this.#deps = deps;
   }
 
+  /** Whether there is such a node, as far as is known here. */
+  knows(node: string): boolean {
+    return this.#deps.knows(node);
+  }
+
   /** Best effort: who wants an answer waits for it. */
   send(node: string, letter: Letter): void {
     this.deliver(node, JSON.stringify(letter)).catch(() => {});
@@ -71,7 +76,7 @@ export class Mailbox {
    * @throws ChatError              what the other node throws
    */
   async ask(node: string, question: unknown): Promise<unknown> {
-    if (!this.#deps.knows(node)) throw new ChatError('not_found');
+    if (!this.knows(node)) throw new ChatError('not_found');
     const id = ++this.#asked;
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     this.#waiting.set(id, { resolve, reject });

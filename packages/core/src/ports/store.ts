@@ -97,7 +97,7 @@ export interface ConversationHead {
 }
 
 /**
- * Everything durable. One batch of `commit` is one transaction.
+ * Everything durable. A command of `commit` is whole or not there, and shares its transaction with as many of its batch as the store can take.
  *
  * - seq and rev of a conversation are dense from 1; a new message takes head + 1 of both.
  * - `(cid, mid)` is one message for ever: the same digest from the same sender again gives the first outcome with `dup`, anything else is `mid_conflict`.
@@ -171,7 +171,7 @@ export interface AccountStore {
   /** Creates the user unless it exists (case matters); returns it. */
   ensureUser(user: { uid: string; displayName?: string; at: number }): Promise<UserRecord>;
   users(uids: readonly string[]): Promise<UserRecord[]>;
-  /** False when a user of this name exists, in any case of letters and however it was created. */
+  /** False when a user of this name exists, in any case of letters and however it was created. One that is created by another process at this very moment may be overlooked. */
   createAccount(account: { uid: string; displayName: string; passwordHash: string; at: number }): Promise<boolean>;
   credentials(uid: string): Promise<Credentials | undefined>;
   /** Where the user has more than `liveMax` live ones then, those not seen for longest are revoked; resolves to their sids. */

@@ -19,6 +19,8 @@ const RETRY_MS = { min: 1_000, max: 8_000 };
 /** Before what was refused may be tried again: for a server that goes away, and for answers that the client has to read first. */
 const BUSY_RETRY_MS = 1_000;
 
+const NO_CONNECTION = 'There is no such connection.';
+
 export interface SseOptions {
   gateway: Gateway;
   verifier: TokenVerifier;
@@ -124,11 +126,13 @@ export class SseEndpoint {
    * @throws ChatError server_busy   the client does not read its stream; none of them was taken
    */
   async receive(conn: string, frames: readonly unknown[], authorization: string | undefined): Promise<void> {
-    const uid = authorization === undefined ? undefined : await this.#uidOf(authorization);
     const { node, mailbox, gateway, verifier } = this.#options;
     const its = conn.split('.')[1];
-    if (mailbox === undefined || its === undefined || its === node)
-      return this.#take({ conn, frames, uid }, (session, frame) => gateway.handle(session, frame));
+    const isHere = mailbox === undefined || its === undefined || its === node;
+    if (isHere) this.#find(conn);
+    else if (!mailbox.knows(its)) throw new ChatError('not_found', { say: NO_CONNECTION });
+    const uid = authorization === undefined ? undefined : await this.#uidOf(authorization);
+    if (isHere) return this.#take({ conn, frames, uid }, (session, frame) => gateway.handle(session, frame));
     const forwarded = await forward(frames, verifier);
     await mailbox.ask(its, { t: 'frames', conn, frames: forwarded, ...(uid === undefined ? {} : { uid }) } satisfies Forwarded);
   }
@@ -169,8 +173,7 @@ export class SseEndpoint {
 
   #find(conn: string) {
     const transport = this.#transports.get(conn);
-    if (transport?.session === undefined || transport.session.closed)
-      throw new ChatError('not_found', { say: 'There is no such connection.' });
+    if (transport?.session === undefined || transport.session.closed) throw new ChatError('not_found', { say: NO_CONNECTION });
     return transport as SseTransport & { session: NonNullable<SseTransport['session']> };
   }
 

@@ -21,7 +21,7 @@ const RETRY_DELAY_MS = 200;
 const READY_TIMEOUT_MS = 10_000;
 const READY_POLL_MS = 50;
 const LATEST = ListOffsetTimestamps.LATEST;
-/** As many as the parts of a large store: each worker can write where no other does. */
+/** As the parts of a large store, or more: each worker can write where no other does. */
 const PARTITIONS = 16;
 /** The cluster's own default. */
 const REPLICAS = -1;

@@ -96,6 +96,8 @@ class RedisPresence implements Presence {
       this.#failed = false;
       this.#registry.tellAll();
     });
+    // Before it listens again: what comes by the channel then is newer than what was missed.
+    for (const lost of ['reconnecting', 'end'] as const) this.#subscriber.on(lost, () => this.#hearing.interrupted());
     this.#subscriber.on('ready', () => {
       this.#hearing.interrupted();
       void this.#subscribe();

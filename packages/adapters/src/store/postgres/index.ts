@@ -22,15 +22,17 @@ export interface PostgresOptions {
   onError?: (error: unknown) => void;
 }
 
-/** With one, the server waits while the node makes and reads batches; more make smaller batches, and those cost more. */
-/** Of several nodes, larger batches cost less than more at a time: five nodes with 1 lane each deliver a fifth sooner than with 2. One node alone saves half as much again with 2. */
+/** More make smaller batches, and those cost more: five nodes with 1 lane each deliver a fifth sooner than with 2. One node alone saves half as much again with 2. */
 const LANES = 1;
 const READ_CONNECTIONS = 8;
+
+/** For users and sign-ins: a crowd that comes at once waits for itself, and for nobody's messages. */
+const ACCOUNT_CONNECTIONS = 2;
 
 /**
  * The store of several nodes: PostgreSQL 15 or newer. Any node writes any conversation.
  *
- * - Commits have connections of their own, one for each of `lanes` and one more for users and sign-ins: reads never wait behind them.
+ * - Commits, reads, users and sign-ins, and the check have connections of their own: none waits behind another.
  * - When the server is away everything is refused soon, and works again by itself when it is back.
  *
  * @throws Error when the database cannot be reached or is too new
@@ -42,22 +44,25 @@ export async function openPostgresStore({
   onError = () => {},
 }: PostgresOptions): Promise<Store> {
   await migrate(url);
-  const writers = new Pool({ url, size: lanes + 1, onError });
+  const writers = new Pool({ url, size: lanes, onError });
   const readers = new Pool({ url, size: readConnections, onError });
+  // The same server: what it is lost for is told by the others.
+  const [accounts, checks] = [ACCOUNT_CONNECTIONS, 1].map((size) => new Pool({ url, size, onError() {} })) as [Pool, Pool];
   const [write, read] = [queryOf(writers), queryOf(readers)];
+  const check = queryOf(checks);
 
   return {
     capabilities: { durable: true, multiProcess: true, lanes },
     ...createReads(read),
     ...createAccountReads(read),
-    ...createAccountWrites(write),
+    ...createAccountWrites(queryOf(accounts)),
     ...createFeed({ query: read, pool: readers }),
     commit: (batch) => commit(write, batch),
     async check() {
-      await write('INSERT INTO health AS h (id, at) VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET at = excluded.at', [Date.now()]);
+      await check('INSERT INTO health AS h (id, at) VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET at = excluded.at', [Date.now()]);
     },
     async close() {
-      await Promise.all([writers.close(), readers.close()]);
+      await Promise.all([writers, readers, accounts, checks].map((pool) => pool.close()));
     },
   };
 }

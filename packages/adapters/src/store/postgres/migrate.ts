@@ -47,6 +47,8 @@ const CONNECT_SEC = 5;
  */
 export async function migrate(url: string, known: readonly Migration[] = readMigrations()): Promise<void> {
   await withPrimary(url, async (sql) => {
+    const [{ server_encoding: encoding } = {}] = await sql`SHOW server_encoding`;
+    if (encoding !== 'UTF8') throw new Error(`the encoding of the database is ${encoding}; it must be UTF8`);
     await sql.unsafe(
       `SET statement_timeout = ${LOCK_WAIT_MS}; SET client_min_messages = error; SELECT pg_advisory_lock(${MIGRATION_LOCK})`,
     );

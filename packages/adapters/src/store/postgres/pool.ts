@@ -65,7 +65,10 @@ export class Pool {
     if (this.#closed) return Promise.reject(new Error('the store is closed'));
     const idle = this.#idle.pop();
     if (idle !== undefined) return Promise.resolve(idle);
-    if (this.#count < this.#options.size) return this.#connect();
+    return this.#count < this.#options.size ? this.#connect() : this.#wait();
+  }
+
+  #wait(): Promise<Connection> {
     return new Promise((resolve, reject) => {
       const waiting: Waiting = { resolve, reject, timer: setTimeout(() => this.#expire(waiting), WAIT_MS) };
       this.#waiting.push(waiting);
@@ -73,7 +76,10 @@ export class Pool {
   }
 
   async #connect(): Promise<Connection> {
-    if (this.#refused !== undefined && performance.now() < this.#refused.at + RECONNECT_MS) throw this.#refused.error;
+    if (this.#refused !== undefined && performance.now() < this.#refused.at + RECONNECT_MS) {
+      if (this.#open.size > 0) return this.#wait();
+      throw this.#refused.error;
+    }
     this.#count++;
     try {
       const connection = await Connection.open(this.#options.url, this.#hosts, (ended) => this.#forget(ended));
@@ -86,6 +92,8 @@ export class Pool {
     } catch (error) {
       this.#count--;
       this.#refused = { error, at: performance.now() };
+      // The server has no more of them, or not now; those that stand work.
+      if (this.#open.size > 0) return this.#wait();
       this.#tell(error);
       // Who waited for this connection would only wait for the next one to fail.
       for (const waiting of this.#waiting.splice(0)) this.#refuse(waiting, error);

@@ -29,18 +29,31 @@ export interface TransactionOptions {
  * @throws TargetRefused where it cannot be begun
  */
 export async function inTransaction<T>(url: string, { mode = '' }: TransactionOptions, use: (tx: Transaction) => Promise<T>): Promise<T> {
-  const sql = await connect(url).catch(refuse);
-  try {
-    return (await sql.begin(mode, async (tx) => {
+  const { promise: lost, reject: lose } = Promise.withResolvers<never>();
+  lost.catch(() => {});
+  let isLost = false;
+  const sql = await connect(url, () => {
+    isLost = true;
+    lose(new Error('the connection to Postgres was closed'));
+  }).catch(refuse);
+  const done = sql.begin(mode, async (tx) => {
+    try {
       await tx.unsafe('SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0');
-      return use(tx);
-    })) as T;
+      return await use(tx);
+    } catch (error) {
+      // The library would write its ROLLBACK to the socket that is gone, and the process would end of it.
+      if (isLost) await new Promise<never>(() => {});
+      throw error;
+    }
+  });
+  try {
+    return (await Promise.race([done, lost])) as T;
   } finally {
     await sql.end({ timeout: 1 }).catch(() => {});
   }
 }
 
-async function connect(url: string): Promise<postgres.Sql> {
+async function connect(url: string, onClose: () => void): Promise<postgres.Sql> {
   let failure: unknown;
   for (const { host, port } of hostsOf(url)) {
     const sql = postgres(url, {
@@ -52,6 +65,7 @@ async function connect(url: string): Promise<postgres.Sql> {
       max_lifetime: null,
       fetch_types: false,
       onnotice() {},
+      onclose: onClose,
       types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
     } as unknown as postgres.Options<Record<string, postgres.PostgresType>>);
     try {

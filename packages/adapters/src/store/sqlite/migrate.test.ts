@@ -96,7 +96,7 @@ test('a database of schema 0002 goes on: the feed has all that there was, and ri
   const message = { op: 'send' as const, cid: 'c1', from: 'ann', at: 60, kind: 'text', body: '{"text":"two"}', replyTo: 1 };
   const outcomes = await store.commit([
     { ...message, mid: 'm2', digest: 'd2' },
-    { ...message, mid: 'm3', digest: 'd3', membersRev: 1 },
+    { ...message, from: 'nobody', mid: 'm3', digest: 'd3', membersRev: 1 },
     { ...message, mid: 'm3', digest: 'd3', membersRev: 3 },
   ]);
   expect(outcomes).toMatchObject([

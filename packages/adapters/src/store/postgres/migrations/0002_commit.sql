@@ -364,6 +364,10 @@ DECLARE
 BEGIN
   outcomes := '[]';
   PERFORM 1 FROM conversation c WHERE c.cid = ANY (SELECT x->>'cid' FROM jsonb_array_elements(commands) x) ORDER BY c.cid FOR UPDATE OF c;
+  PERFORM 1
+  FROM (SELECT DISTINCT x->>'cid' AS cid, x->>'uid' AS uid FROM jsonb_array_elements(commands) x WHERE x->>'op' = 'remove') t
+  JOIN participant p ON p.cid = t.cid AND p.uid = t.uid
+  ORDER BY p.cid, p.uid FOR UPDATE OF p;
   -- Who makes the same users or dms waits here, not crosswise at their keys. A few locks for all of them: the server has a bounded number.
   PERFORM pg_advisory_xact_lock(4715227, k.lock)
   FROM (
