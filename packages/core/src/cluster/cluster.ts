@@ -115,7 +115,7 @@ export class Cluster {
     this.#mention();
   }
 
-  /** Says goodbye; what was announced before is still told again to who asks until the broker closes. */
+  /** Says goodbye. Who still misses something of it then reads the store. */
   close(): void {
     this.#announcer.mention({ leaving: true }).catch(() => {});
     for (const stop of this.#stops.splice(0)) stop();

@@ -1,6 +1,6 @@
 import type { AccountStore } from '@gapless/core';
+import { type SessionRow, toSession, toUser, type UserRow } from '../rows.ts';
 import type { Query } from './query.ts';
-import { type SessionRow, toSession, toUser, type UserRow } from './rows.ts';
 import { stored, textList, texts } from './text.ts';
 
 /** Sessions of a user that are live at a time. Continue with more of WHERE. */

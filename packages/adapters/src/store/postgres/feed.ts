@@ -1,7 +1,8 @@
 import type { FeedRow, LogFeed } from '@gapless/core';
+import { type ChangeRow, MESSAGE_COLUMNS } from '../rows.ts';
 import type { Pool } from './pool.ts';
 import type { Query } from './query.ts';
-import { type ChangeRow, MESSAGE_COLUMNS, toEntry } from './rows.ts';
+import { toEntry } from './rows.ts';
 import { stored } from './text.ts';
 
 /** As many as 0001_init.sql made: fixed for the life of a database. */

@@ -1,6 +1,5 @@
 import { type ConversationReads, type Position, replayOf, replayOfMessages } from '@gapless/core';
 import type { Role } from '@gapless/protocol';
-import type { Query } from './query.ts';
 import {
   type ChangeRow,
   CONVERSATION_COLUMNS,
@@ -8,11 +7,12 @@ import {
   MESSAGE_COLUMNS,
   type MessageRow,
   toConversation,
-  toEntry,
   toMessage,
   toView,
   type ViewRow,
-} from './rows.ts';
+} from '../rows.ts';
+import type { Query } from './query.ts';
+import { toEntry } from './rows.ts';
 import { stored, textList, texts } from './text.ts';
 
 const NOTHING_BEFORE = { updatedAt: Number.MAX_SAFE_INTEGER, cid: '' };

@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { AccountStore } from '@gapless/core';
-import { LAST_SEEN_FIRST, LIVE_SESSIONS, type SessionRow, toSession, toUser } from './reads.ts';
+import { type SessionRow, toSession, toUser } from '../rows.ts';
+import { LAST_SEEN_FIRST, LIVE_SESSIONS } from './reads.ts';
 
 /** What `check` writes: more than a message with its rows takes, so that no message is refused where a check went through. */
 const CHECKED_BYTES = 64 * 1024;

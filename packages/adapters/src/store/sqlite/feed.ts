@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { LogFeed } from '@gapless/core';
-import { type ChangeRow, type Sync, toEntry } from './reads.ts';
-import { MESSAGE_COLUMNS } from './rows.ts';
+import { type ChangeRow, MESSAGE_COLUMNS } from '../rows.ts';
+import { type Sync, toEntry } from './reads.ts';
 
 // There is one part: the log's id is the order of the commits, for there is one writer.
 

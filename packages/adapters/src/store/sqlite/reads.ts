@@ -9,16 +9,20 @@ import {
   type UserRecord,
 } from '@gapless/core';
 import {
+  type ChangeRow,
   CONVERSATION_COLUMNS,
   type ConversationRow,
   MESSAGE_COLUMNS,
   type MessageRow,
+  type SessionRow,
   toConversation,
   toMessage,
+  toSession,
+  toUser,
   toView,
-  VIEW_SELECT,
+  type UserRow,
   type ViewRow,
-} from './rows.ts';
+} from '../rows.ts';
 
 /** The same methods as the port, answered at once. */
 export type Sync<T> = { [K in keyof T]: T[K] extends (...args: infer A) => Promise<infer R> ? (...args: A) => R : never };
@@ -30,20 +34,14 @@ export interface AccountReads {
   sessionsOf(uid: string, options: { at: number; limit: number }): SessionRecord[];
 }
 
-interface UserRow {
-  uid: string;
-  name: string;
-  created_at: number;
-}
-
-export interface SessionRow {
-  sid: string;
-  uid: string;
-  label: string;
-  created_at: number;
-  last_seen_at: number;
-  expires_at: number;
-}
+/** One conversation of a user, with its last message and, for a dm, the other side. Continue with more of WHERE. */
+const VIEW_SELECT = `SELECT ${CONVERSATION_COLUMNS}, p.role, p.last_read, ${MESSAGE_COLUMNS}, o.uid AS peer, u.name AS peer_name
+  FROM participant p
+  JOIN conversation c ON c.id = p.conv
+  LEFT JOIN message m ON m.conv = c.id AND m.seq = c.head
+  LEFT JOIN participant o ON c.kind = 'dm' AND o.conv = c.id AND o.uid <> p.uid
+  LEFT JOIN user u ON u.uid = o.uid
+  WHERE p.uid = ?`;
 
 /** Sessions of a user that are live at a time. Continue with more of WHERE. */
 export const LIVE_SESSIONS = 'FROM session WHERE uid = ? AND revoked_at IS NULL AND expires_at > ?';
@@ -170,31 +168,7 @@ export function createReads(db: DatabaseSync): Sync<ConversationReads> & Account
   return reads;
 }
 
-/** A row of the log, with its message's columns. */
-export interface ChangeRow extends MessageRow {
-  rev: number;
-  op: string;
-  actor: string;
-  at: number;
-  payload: string | null;
-}
-
 export function toEntry(cid: string, row: ChangeRow): LogEntry {
   if (row.op === 'message') return { op: 'message', cid, rev: row.rev, message: toMessage(cid, row) };
   return { op: 'change', cid, rev: row.rev, by: row.actor, at: row.at, detail: { op: row.op, ...JSON.parse(row.payload ?? '{}') } };
-}
-
-export function toUser(row: UserRow): UserRecord {
-  return { uid: row.uid, displayName: row.name, createdAt: row.created_at };
-}
-
-export function toSession(row: SessionRow): SessionRecord {
-  return {
-    sid: row.sid,
-    uid: row.uid,
-    label: row.label,
-    createdAt: row.created_at,
-    lastSeenAt: row.last_seen_at,
-    expiresAt: row.expires_at,
-  };
 }

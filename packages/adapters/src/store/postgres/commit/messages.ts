@@ -1,6 +1,6 @@
 import type { Command, LogEntry, Outcome, SendCommand } from '@gapless/core';
+import { extraOf } from '../../rows.ts';
 import type { Query } from '../query.ts';
-import { extraOf } from '../rows.ts';
 import { numbers, textList, texts, toNumbers } from '../text.ts';
 
 type PositionCommand = Command & { op: 'read' | 'delivered' };
@@ -57,16 +57,7 @@ async function commitFew(query: Query, sends: readonly SendCommand[]): Promise<O
   const [answer] = await query<Answer>(COMMIT_FEW, [
     texts(cids),
     numbers(sends.map(({ cid }) => cids.indexOf(cid) + 1)),
-    texts(sends.map(({ mid }) => mid)),
-    texts(sends.map(({ from }) => from)),
-    numbers(sends.map(({ at }) => at)),
-    texts(sends.map(({ kind }) => kind)),
-    texts(sends.map(({ body }) => body)),
-    texts(sends.map(extraOf)),
-    texts(sends.map(({ digest }) => digest)),
-    numbers(sends.map(refOf)),
-    numbers(sends.map(({ membersRev = -1 }) => membersRev)),
-    texts(sends.map(({ callerRole }) => callerRole)),
+    ...columnsOf(sends),
     numbers(byUser.map((i) => i + 1)),
   ]);
   return sendOutcomes(sends, answer!);
@@ -93,16 +84,7 @@ async function commitMany(query: Query, commands: readonly MessageCommand[]): Pr
     numbers(sendPlaces),
     numbers(sends.map(({ cid }) => places.get(cid)!)),
     texts(sends.map(({ cid }) => cid)),
-    texts(sends.map(({ mid }) => mid)),
-    texts(sends.map(({ from }) => from)),
-    numbers(sends.map(({ at }) => at)),
-    texts(sends.map(({ kind }) => kind)),
-    texts(sends.map(({ body }) => body)),
-    texts(sends.map(extraOf)),
-    texts(sends.map(({ digest }) => digest)),
-    numbers(sends.map(refOf)),
-    numbers(sends.map(({ membersRev = -1 }) => membersRev)),
-    texts(sends.map(({ callerRole }) => callerRole)),
+    ...columnsOf(sends),
     numbers(positionPlaces),
     numbers(positions.map(({ cid }) => places.get(cid) ?? 0)),
     texts(positions.map(({ cid }) => cid)),
@@ -114,6 +96,22 @@ async function commitMany(query: Query, commands: readonly MessageCommand[]): Pr
   for (const [i, outcome] of sendOutcomes(sends, answer!).entries()) outcomes[sendPlaces[i]!] = outcome;
   for (const [i, outcome] of positionOutcomes(positions, answer!).entries()) outcomes[positionPlaces[i]!] = outcome;
   return outcomes;
+}
+
+/** What the functions take of each send, from `s_mid` to `s_role`. */
+function columnsOf(sends: readonly SendCommand[]): string[] {
+  return [
+    texts(sends.map(({ mid }) => mid)),
+    texts(sends.map(({ from }) => from)),
+    numbers(sends.map(({ at }) => at)),
+    texts(sends.map(({ kind }) => kind)),
+    texts(sends.map(({ body }) => body)),
+    texts(sends.map(extraOf)),
+    texts(sends.map(({ digest }) => digest)),
+    numbers(sends.map(refOf)),
+    numbers(sends.map(({ membersRev = -1 }) => membersRev)),
+    texts(sends.map(({ callerRole }) => callerRole)),
+  ];
 }
 
 /** The newest seq that it points to. */

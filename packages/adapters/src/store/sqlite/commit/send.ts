@@ -1,5 +1,5 @@
 import type { Outcome, SendCommand } from '@gapless/core';
-import { extraOf } from '../rows.ts';
+import { extraOf } from '../../rows.ts';
 import type { Batch, ConversationState } from './batch.ts';
 
 /** The next message of its conversation, or the first outcome of the same mid. */
@@ -16,7 +16,7 @@ export function send(batch: Batch, command: SendCommand): Outcome {
       `INSERT INTO message (conv, seq, rev, mid, sender, at, kind, body, extra, digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (conv, mid) DO NOTHING`,
     )
-    .run(state.id, seq, rev, mid, from, at, kind, body, extraOf(command), digest);
+    .run(state.id, seq, rev, mid, from, at, kind, body, extraOf(command) ?? null, digest);
   if (inserted.changes === 0) return firstOutcome(batch, state, command);
   batch.sql("INSERT INTO log (conv, rev, op, seq, actor, at) VALUES (?, ?, 'message', ?, ?, ?)").run(state.id, rev, seq, from, at);
   state.head = seq;

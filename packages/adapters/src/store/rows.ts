@@ -1,7 +1,7 @@
-import type { ConversationRecord, ConversationView, MessageRecord } from '@gapless/core';
+import type { ConversationRecord, ConversationView, MessageRecord, SessionRecord, UserRecord } from '@gapless/core';
 import type { ConversationKind, Role } from '@gapless/protocol';
 
-// Rows as they come out of SQLite, and records as the core knows them.
+// Rows as they come out of the SQL stores, whose columns have the same names, and records as the core knows them.
 
 export interface MessageRow {
   seq: number;
@@ -69,15 +69,6 @@ export interface ViewRow extends ConversationRow, Omit<MessageRow, 'mid'> {
   peer_name: string | null;
 }
 
-/** One conversation of a user, with its last message and, for a dm, the other side. Continue with more of WHERE. */
-export const VIEW_SELECT = `SELECT ${CONVERSATION_COLUMNS}, p.role, p.last_read, ${MESSAGE_COLUMNS}, o.uid AS peer, u.name AS peer_name
-  FROM participant p
-  JOIN conversation c ON c.id = p.conv
-  LEFT JOIN message m ON m.conv = c.id AND m.seq = c.head
-  LEFT JOIN participant o ON c.kind = 'dm' AND o.conv = c.id AND o.uid <> p.uid
-  LEFT JOIN user u ON u.uid = o.uid
-  WHERE p.uid = ?`;
-
 export function toView(row: ViewRow): ConversationView {
   return {
     ...toConversation(row),
@@ -89,8 +80,47 @@ export function toView(row: ViewRow): ConversationView {
 }
 
 /** replyTo, threadRoot and mentions as one column; most messages have none. */
-export function extraOf(message: Pick<MessageRecord, 'replyTo' | 'threadRoot' | 'mentions'>): string | null {
+export function extraOf(message: Pick<MessageRecord, 'replyTo' | 'threadRoot' | 'mentions'>): string | undefined {
   const { replyTo, threadRoot, mentions } = message;
-  if (replyTo === undefined && threadRoot === undefined && mentions === undefined) return null;
+  if (replyTo === undefined && threadRoot === undefined && mentions === undefined) return undefined;
   return JSON.stringify({ replyTo, threadRoot, mentions });
+}
+
+/** A row of the log, with its message's columns. */
+export interface ChangeRow extends MessageRow {
+  rev: number;
+  op: string;
+  actor: string;
+  at: number;
+  payload: string | null;
+}
+
+export interface UserRow {
+  uid: string;
+  name: string;
+  created_at: number;
+}
+
+export function toUser(row: UserRow): UserRecord {
+  return { uid: row.uid, displayName: row.name, createdAt: row.created_at };
+}
+
+export interface SessionRow {
+  sid: string;
+  uid: string;
+  label: string;
+  created_at: number;
+  last_seen_at: number;
+  expires_at: number;
+}
+
+export function toSession(row: SessionRow): SessionRecord {
+  return {
+    sid: row.sid,
+    uid: row.uid,
+    label: row.label,
+    createdAt: row.created_at,
+    lastSeenAt: row.last_seen_at,
+    expiresAt: row.expires_at,
+  };
 }
