@@ -38,8 +38,10 @@ export interface KnownRev {
 export interface Committed {
   readonly entries: readonly CommittedEntry[];
   readonly receipts: readonly Receipt[];
-  /** Of entries that are not here: the store had them already. */
+  /** Of entries that are not here: the store had them already, or the accept log has them. */
   readonly revs: readonly KnownRev[];
+  /** Accepted before, and saved now, up to these revs. Absent: none. */
+  readonly saved?: readonly KnownRev[];
 }
 
 export type CommittedListener = (committed: Committed) => void;

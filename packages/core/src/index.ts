@@ -7,6 +7,8 @@ export { Directory, type Known, type Member } from './directory.ts';
 export { ChatError, type ChatErrorOptions } from './errors.ts';
 export { type Committed, type CommittedEntry, type CommittedListener, committedEntry, type KnownRev, type Receipt } from './events.ts';
 export * from './model.ts';
+export * from './ports/accept-log.ts';
+export * from './ports/accept-store.ts';
 export type { Broker, BrokerWatch, Topic, TopicListener } from './ports/broker.ts';
 export type { CloudEvent, EventBus } from './ports/bus.ts';
 export type { FeedRow, LogFeed } from './ports/feed.ts';

@@ -19,14 +19,21 @@ export interface MessageRecord {
   readonly mentions?: readonly string[];
   readonly editedAt?: number;
   readonly recalledAt?: number;
+  /** `accepted`: it has its numbers and is not saved yet. Absent: saved. */
+  readonly stage?: 'accepted';
 }
+
+/** Who says that a message was lost, and of which kind that message is. */
+export const LOST = { from: 'system', kind: 'lost' } as const;
 
 /** A durable change other than a new message. `created` has rev 0; clients see the changes from rev 1 on. */
 export type ChangeDetail =
   | { readonly op: 'created'; readonly kind: ConversationKind; readonly title?: string; readonly users: readonly string[] }
   | { readonly op: 'participants_added'; readonly users: readonly string[]; readonly role: Role }
   | { readonly op: 'participants_removed'; readonly users: readonly string[] }
-  | { readonly op: 'settings'; readonly title: string };
+  | { readonly op: 'settings'; readonly title: string }
+  /** These numbers were given to messages that were lost before they were saved; each is a message of kind `lost` now. */
+  | { readonly op: 'lost'; readonly seqs: readonly number[] };
 
 /** One row of a conversation's log. A message's row carries the message in its current state. */
 export type LogEntry =

@@ -13,5 +13,6 @@ export function renderMessage(message: MessageRecord, t = false): string {
   if (message.replyTo !== undefined) text += `,"replyTo":${message.replyTo}`;
   if (message.threadRoot !== undefined) text += `,"threadRoot":${message.threadRoot}`;
   if (message.mentions !== undefined) text += `,"mentions":${JSON.stringify(message.mentions)}`;
+  if (message.stage !== undefined) text += `,"stage":"${message.stage}"`;
   return `${text}}`;
 }

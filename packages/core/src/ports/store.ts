@@ -1,6 +1,7 @@
 import type { ConversationKind, ErrorCode, Role } from '@gapless/protocol';
 import type { ConversationRecord, ConversationView, LogEntry, MessageRecord, ParticipantRecord, Position, UserRecord } from '../model.ts';
 import type { ReplayPage } from '../replay.ts';
+import type { AcceptStore } from './accept-store.ts';
 import type { LogFeed } from './feed.ts';
 
 /** One durable change. The batch that holds it is the transaction: no use case can forget dedupe, seq or log row. */
@@ -20,7 +21,54 @@ export type Command =
   | ({ readonly op: 'remove'; readonly cid: string; readonly by: string; readonly at: number; readonly uid: string } & Rights)
   | ({ readonly op: 'settings'; readonly cid: string; readonly by: string; readonly at: number; readonly title: string } & Rights)
   | { readonly op: 'read'; readonly cid: string; readonly uid: string; readonly pos: number }
-  | { readonly op: 'delivered'; readonly cid: string; readonly uid: string; readonly did: string; readonly pos: number };
+  | { readonly op: 'delivered'; readonly cid: string; readonly uid: string; readonly did: string; readonly pos: number }
+  | OpenCommand
+  | SaveCommand
+  | CloseCommand
+  | SettleCommand;
+
+/** From here on the accept log of that epoch gives the numbers of the conversation, up to `window` ahead of its head. */
+export interface OpenCommand {
+  readonly op: 'open';
+  readonly cid: string;
+  readonly epoch: number;
+  readonly window: number;
+}
+
+/** Saves what the accept log gave these numbers. Nobody's rights are looked at again. */
+export interface SaveCommand {
+  readonly op: 'save';
+  readonly cid: string;
+  readonly epoch: number;
+  readonly seq: number;
+  readonly rev: number;
+  readonly send: SendCommand;
+  /** From here on it may be so far ahead of its head; what was reserved before stays. */
+  readonly window: number;
+}
+
+/** The store gives the numbers again. */
+export interface CloseCommand {
+  readonly op: 'close';
+  readonly cid: string;
+  readonly epoch: number;
+  /** The last number that was given. */
+  readonly head: number;
+}
+
+/**
+ * Ends an epoch for a conversation that was open in it. Of the numbers from the head on up to `upTo`, those in `messages` are saved as they
+ * are, and each of the others becomes a message of kind `lost` by `system`, recalled at once, with a mid of its own. One log row more
+ * names these. Then the store gives the numbers again.
+ */
+export interface SettleCommand {
+  readonly op: 'settle';
+  readonly cid: string;
+  readonly epoch: number;
+  readonly at: number;
+  readonly messages: readonly { readonly seq: number; readonly rev: number; readonly send: SendCommand }[];
+  readonly upTo: number;
+}
 
 /** What the caller's rights rest on. */
 export interface Rights {
@@ -46,6 +94,8 @@ export interface SendCommand extends Rights {
   readonly replyTo?: number;
   readonly threadRoot?: number;
   readonly mentions?: readonly string[];
+  /** The old way (seed 002): the member rows are looked at, and the sender's own read position is moved, in the transaction of the send. */
+  readonly ensureMembers?: true;
 }
 
 export interface CreateCommand {
@@ -79,10 +129,39 @@ export type Outcome =
   | { readonly ok: true; readonly op: 'add' | 'remove' | 'settings'; readonly entry?: LogEntry }
   /** `pos` is the position now (never beyond head, never back); `advanced` says whether this command moved it. For `delivered`, the maximum over devices. */
   | { readonly ok: true; readonly op: 'read' | 'delivered'; readonly pos: number; readonly advanced: boolean }
+  /** `opened: false`: it was open in this epoch before. The numbers are those of the store now. */
+  | {
+      readonly ok: true;
+      readonly op: 'open';
+      readonly opened: boolean;
+      readonly head: number;
+      readonly rev: number;
+      readonly membersRev: number;
+      readonly reserved: number;
+    }
+  /** `dup`: it was saved before. `reserved` as in OpenConversation. */
+  | { readonly ok: true; readonly op: 'save'; readonly dup: boolean; readonly reserved: number; readonly entry?: LogEntry }
+  | { readonly ok: true; readonly op: 'close' }
+  /** In order of their revs. Empty: it was not open in that epoch. */
+  | { readonly ok: true; readonly op: 'settle'; readonly entries: readonly LogEntry[] }
   | {
       readonly ok: false;
-      /** `stale`: the caller's rights changed since they were looked up. Look again, and try again. */
-      readonly code: (ErrorCode & ('not_participant' | 'unknown_user' | 'mid_conflict' | 'bad_frame')) | 'stale';
+      /**
+       * - `stale`: the caller's rights changed since they were looked up. Look again, and try again.
+       * - `accepting`: of `send`, `add`, `remove` and `settings`: the accept log gives the numbers of this conversation now.
+       * - `over`: of `open`, `save` and `close`: the conversation is not open in this epoch (for `open`: it is in another).
+       * - `ahead`: of `save`: a number before it is missing; of `close`: numbers that were given are not saved.
+       * - `twice`: of `save`: this mid is a message with another number already. The store keeps this number with a `lost` message, as
+       *   `settle` does, and the head moves on; its log rows are in `entries`.
+       */
+      readonly code:
+        | (ErrorCode & ('not_participant' | 'unknown_user' | 'mid_conflict' | 'bad_frame'))
+        | 'stale'
+        | 'accepting'
+        | 'over'
+        | 'ahead'
+        | 'twice';
+      readonly entries?: readonly LogEntry[];
       readonly say?: string;
     };
 
@@ -94,6 +173,8 @@ export interface ConversationHead {
   readonly role: Role;
   /** Oldest rev that the log still has; a cursor below `oldestRev - 1` cannot be resumed. */
   readonly oldestRev: number;
+  /** The epoch of the accept log in which it is open: head and rev may be further there. 0: the store gives the numbers. */
+  readonly epoch: number;
 }
 
 /**
@@ -101,13 +182,15 @@ export interface ConversationHead {
  *
  * - seq and rev of a conversation are dense from 1; a new message takes head + 1 of both.
  * - `(cid, mid)` is one message for ever: the same digest from the same sender again gives the first outcome with `dup`, anything else is `mid_conflict`.
- * - The sender's own read position moves to the seq of the message, in the same transaction.
+ * - A send reads and writes no member row: that the sender's own read position follows is the caller's matter. With `ensureMembers` it moves
+ *   to the seq of the message in the same transaction, and the sender's member row must be there (`not_participant`).
+ * - A position first updates the member row; only where none was changed it is looked whether there is one, and a device's row is made.
  * - Commands of a batch take effect in their order; a later one sees what an earlier one did.
  * - Reads see every batch whose `commit` has resolved.
  *
  * Every method rejects with ChatError `store_unavailable` when the outcome is not known or the store cannot work.
  */
-export interface Store extends ConversationReads, AccountStore, LogFeed {
+export interface Store extends ConversationReads, AccountStore, LogFeed, AcceptStore {
   readonly capabilities: {
     readonly durable: boolean;
     /** Several processes may work on the same data at once. */

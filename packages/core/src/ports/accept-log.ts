@@ -1,0 +1,173 @@
+import type { SendCommand } from './store.ts';
+
+/** A message with the numbers that the accept log gave it. */
+export interface Accepted {
+  readonly epoch: number;
+  readonly seq: number;
+  readonly rev: number;
+  /** The node that accepted it. */
+  readonly node: string;
+  /** Without what its rights rested on. */
+  readonly send: SendCommand;
+}
+
+/** What became of a mid first. */
+export interface FirstOutcome {
+  readonly mid: string;
+  readonly seq: number;
+  readonly rev: number;
+  readonly at: number;
+  readonly from: string;
+  readonly digest: string;
+}
+
+export interface AcceptRequest {
+  readonly node: string;
+  readonly send: SendCommand;
+  /** The store was asked for this mid within the last 5 s and had none. */
+  readonly looked: boolean;
+}
+
+export type AcceptOutcome =
+  /** `saved`: it is in the store, and only `dup` ones are. */
+  | { readonly ok: true; readonly seq: number; readonly rev: number; readonly at: number; readonly dup: boolean; readonly saved: boolean }
+  | {
+      readonly ok: false;
+      /**
+       * - `closed`: the conversation is not open here; `opening`: another node is opening it; `held`: it is closing, or a change of it
+       *   is being committed.
+       * - `unsure`: this mid may be in the store and not here: look there first.
+       * - `stale`: the participants changed since `membersRev`.
+       * - `full`: the conversation is as far ahead of the store as it may be; `busy`: all together are.
+       * - `over`: the epoch is.
+       */
+      readonly code: 'closed' | 'opening' | 'held' | 'unsure' | 'stale' | 'full' | 'busy' | 'over' | 'mid_conflict' | 'bad_frame';
+      readonly say?: string;
+    };
+
+/** A conversation as the accept log has it. */
+export interface AcceptTail {
+  readonly head: number;
+  readonly rev: number;
+  /** Up to here it is in the store. */
+  readonly savedHead: number;
+  readonly savedRev: number;
+}
+
+/** What a conversation is opened with: from the store. */
+export interface Opening {
+  readonly cid: string;
+  readonly head: number;
+  readonly rev: number;
+  readonly membersRev: number;
+  /** The newest seq that may be given. */
+  readonly reserved: number;
+  /** Every mid of it that sorts after this one, byte by byte, is in `mids`. */
+  readonly knownFrom: string;
+  readonly mids: readonly FirstOutcome[];
+}
+
+/** One entry of a shard, as its workers read it. */
+export interface ShardEntry {
+  readonly id: string;
+  readonly accepted: Accepted;
+}
+
+export interface SavedUpTo {
+  readonly cid: string;
+  readonly head: number;
+  readonly rev: number;
+  readonly reserved: number;
+}
+
+export type AcceptGroup = 'deliver' | 'save';
+
+/**
+ * Numbers given before the store is asked: for the conversations that are open in it, the accept log is where seq and rev come from, and
+ * what was accepted waits here until it is saved. It may be lost, emptied, or set back: then `epoch` gives undefined from that moment on
+ * and nothing is accepted until a new epoch begins. All of an operation happens, or nothing.
+ *
+ * - Within an epoch, seq and rev of an open conversation go on densely from what it was opened with, whichever node asks.
+ * - `(cid, mid)` is one message: the same digest from the same sender gives the first outcome with `dup`, anything else is `mid_conflict`.
+ *   The log remembers every mid that sorts after its `knownFrom`; of a mid that is a ULID after that it knows that it is new. For any other
+ *   it has not, the caller must have `looked`. What it forgets lies before `knownFrom`, is saved, and was accepted over 60 s ago.
+ * - Entries of a conversation are in one shard, in order. An entry stays until it is told `saved`; then it is gone.
+ *
+ * Methods reject with AcceptLogAway when the log cannot be reached, or did not answer: then it may have happened.
+ */
+export interface AcceptLog {
+  readonly capabilities: {
+    /** Survives the end of the log's own process, but for what its own settings let go. */
+    readonly durable: boolean;
+    /** Several processes work on the same log. */
+    readonly multiProcess: boolean;
+  };
+  /** The epoch that this very run of the log was set up for. Undefined: none; it is new, was emptied, restarted, or is another server. */
+  epoch(): Promise<number | undefined>;
+  /** Sets this run up: from here on it is of that epoch, with no conversation open. Entries of earlier epochs stay until dropped. */
+  begin(epoch: number): Promise<void>;
+  /** Called when the log was away and is there again, possibly as another run. Returns a function that stops it. */
+  watch(restored: () => void): () => void;
+
+  /** In order, and in the order of calls of one process. */
+  accept(epoch: number, requests: readonly AcceptRequest[]): Promise<readonly AcceptOutcome[]>;
+  /**
+   * `mine`: nobody had opened the conversation; it is opening now, for the caller, who must ask the store and call `open`. `opening`:
+   * another one does, since less than 2 s ago (older: it is `mine` again). No number was given while it was opening.
+   */
+  intend(epoch: number, cid: string): Promise<'mine' | 'opening' | 'open' | 'held' | 'over'>;
+  /** Ends what `intend` began. Of a conversation that is not opening nothing happens. Resolves to whether it is open now. */
+  open(epoch: number, opening: Opening): Promise<boolean>;
+  /** Nothing more is accepted for the conversation: it is held. Its tail, undefined where it was not open. */
+  hold(epoch: number, cid: string): Promise<AcceptTail | undefined>;
+  /** The conversation is closed, and nobody opens it for so long. Only after `hold`, when its whole tail is saved, and the store knows that it is closed. */
+  close(epoch: number, cid: string, holdMs: number): Promise<void>;
+  /** Goes on accepting after `hold`: it could not be closed. */
+  unhold(epoch: number, cid: string): Promise<void>;
+
+  /** One per cid, in order; undefined where it is not open. */
+  tails(epoch: number, cids: readonly string[]): Promise<(AcceptTail | undefined)[]>;
+  /** Entries that are not saved, with a larger rev, ascending, at most `limit`. */
+  pending(epoch: number, cid: string, options: { after: number; limit: number }): Promise<Accepted[]>;
+
+  /** Shards are numbered from 0; fixed for the life of an epoch. */
+  shards(): Promise<number>;
+  /** The lock of that shard and group, or a longer life for one's own. Resolves to whether it is the node's now. */
+  lock(epoch: number, group: AcceptGroup, shard: number, node: string, ttlMs: number): Promise<boolean>;
+  unlock(epoch: number, group: AcceptGroup, shard: number, node: string): Promise<void>;
+  /** Entries that no worker of the group has read, in order, at most `count` of each shard; waits for the first one up to `blockMs`. They are pending for `node` then. */
+  read(
+    epoch: number,
+    group: AcceptGroup,
+    options: { shards: readonly number[]; node: string; count: number; blockMs: number },
+  ): Promise<{ shard: number; entries: ShardEntry[] }[]>;
+  /** Takes over what workers of the group have read and not finished, in order, from the oldest; at most `count`. Those of `node` itself too. */
+  reclaim(epoch: number, group: AcceptGroup, options: { shard: number; node: string; count: number }): Promise<ShardEntry[]>;
+  /** The `deliver` group is done with them; they stay. */
+  delivered(epoch: number, shard: number, ids: readonly string[]): Promise<void>;
+  /** They are in the store: they leave the log, in every group, and each conversation is told how far it is saved and what it may give. */
+  saved(epoch: number, shard: number, ids: readonly string[], upTo: readonly SavedUpTo[]): Promise<void>;
+
+  /** Entries that are not saved, of all conversations, and since when the oldest waits (epoch milliseconds). */
+  backlog(epoch: number): Promise<{ entries: number; oldestAt?: number }>;
+  /** Epochs before that one of which entries are here. */
+  leftovers(epoch: number): Promise<number[]>;
+  /** Entries of an epoch, whether it is over or not, behind `after` ('' from the oldest) of one shard, in order. Where the log was set back, those that it still has. */
+  entries(epoch: number, shard: number, options: { after: string; limit: number }): Promise<ShardEntry[]>;
+  /** How many shards that epoch had, 0 when nothing is known of it. */
+  shardsOf(epoch: number): Promise<number>;
+  /** Deletes everything of an epoch that is over. */
+  drop(epoch: number): Promise<void>;
+  /** Rejects unless something could be accepted now. */
+  check(): Promise<void>;
+  /** No call after it. */
+  end(): Promise<void>;
+}
+
+/** The accept log cannot be reached, or did not answer in time. */
+export class AcceptLogAway extends Error {
+  constructor(cause?: unknown) {
+    super('the accept log is away', cause === undefined ? undefined : { cause });
+    this.name = 'AcceptLogAway';
+  }
+}
