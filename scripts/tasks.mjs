@@ -45,5 +45,6 @@ export const tasks = {
     ),
   format: (context, args) => context.bin('@biomejs/biome', 'bin/biome', ['check', '--write', ...(args.length > 0 ? args : ['.'])]),
   generate: (context) => context.node('scripts/generate.ts'),
+  sim: (context, args) => context.node('test/sim/run.ts', args),
   bench: (context, [name = '', ...args]) => context.node(`bench/${name}/run.ts`, args),
 };

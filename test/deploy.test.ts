@@ -63,7 +63,7 @@ test('every secret of the cluster is made by the script', () => {
 
 test('alerts look at metrics that there are', async () => {
   const metrics = createMetrics();
-  metrics.watchWriter(() => 0);
+  metrics.writer.watchDepth(() => 0);
   const { body } = await metrics.text();
   const gone = [...read('deploy/prometheus/alerts.yaml').matchAll(/\bgapless_\w+/g)]
     .map(([name]) => name.replace(/_bucket$/, ''))

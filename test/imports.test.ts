@@ -9,6 +9,7 @@ const root = join(import.meta.dirname, '..');
 /** Who may import whom. Nothing sideways, nothing upward: so there are no cycles. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
   'packages/kit': [],
+  'packages/launch': [],
   'packages/protocol': ['kit'],
   'packages/core': ['kit', 'protocol'],
   'packages/adapters': ['kit', 'protocol', 'core'],
@@ -16,9 +17,9 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'packages/api': ['kit', 'protocol', 'core'],
   'packages/worker': ['kit', 'protocol', 'core'],
   'packages/sdk': ['protocol'],
-  'packages/testkit': ['kit', 'protocol', 'core'],
+  'packages/testkit': ['kit', 'protocol', 'core', 'launch'],
   'apps/server': ['kit', 'protocol', 'core', 'adapters', 'gateway', 'api', 'worker', 'sdk', 'loadtest'],
-  'apps/loadtest': ['kit', 'protocol'],
+  'apps/loadtest': ['kit', 'protocol', 'sdk', 'launch'],
   'apps/web': ['sdk'],
 };
 

@@ -2,12 +2,12 @@ import { join } from 'node:path';
 import { openMemoryBroker } from '@gapless/adapters/broker/memory';
 import { openMemoryPresence } from '@gapless/adapters/presence/memory';
 import { openMemoryStore } from '@gapless/adapters/store/memory';
-import type { Broker, EventBus, Presence, Store } from '@gapless/core';
+import type { AcceptLog, Broker, EventBus, Presence, Store } from '@gapless/core';
 import type { Clock } from '@gapless/kit';
 import type { Logger } from 'pino';
 import { ConfigError } from './config.ts';
 import { ensureDataDir } from './data-dir.ts';
-import { type Config, withoutPassword } from './settings.ts';
+import { acceptLogOf, type Config, withoutPassword } from './settings.ts';
 
 // Which adapter a setting means. Each is loaded when it is used, so that a start on one machine pays for nothing else.
 
@@ -17,16 +17,20 @@ interface Tools {
 }
 
 /** @throws ConfigError when it cannot be used: it is another server's, newer than this code, not writable, or not there */
-export async function openStore(config: Config, { log }: Tools, onFatal: (error: unknown) => void): Promise<Store> {
+export async function openStore(
+  config: Config,
+  { log, onEnsureMembers }: Tools & { onEnsureMembers: (ms: number) => void },
+  onFatal: (error: unknown) => void,
+): Promise<Store> {
   if (config.store === 'memory') return openMemoryStore();
   if (config.store === 'sqlite') {
     const { openSqliteStore } = await import('@gapless/adapters/store/sqlite');
     ensureDataDir(config.dataDir);
-    return openSqliteStore({ path: join(config.dataDir, 'gapless.db'), onFatal }).catch(wrong(config.dataDir));
+    return openSqliteStore({ path: join(config.dataDir, 'gapless.db'), onFatal, onEnsureMembers }).catch(wrong(config.dataDir));
   }
   const { openPostgresStore } = await import('@gapless/adapters/store/postgres');
   const onError = (error: unknown) => log.warn({ err: error }, 'postgres');
-  return openPostgresStore({ url: config.store, lanes: config.postgresLanes, onError }).catch(wrong('store'));
+  return openPostgresStore({ url: config.store, lanes: config.postgresLanes, onError, onEnsureMembers }).catch(wrong('store'));
 }
 
 /** @throws ConfigError when it is not there */
@@ -61,6 +65,23 @@ export async function openPresence(config: Config, node: string, { clock, log }:
   const { openRedisPresence } = await import('@gapless/adapters/presence/redis');
   const onError = (error: unknown) => log.warn({ err: error }, 'presence');
   return openRedisPresence({ url, node, clock, onError }).catch(wrong('presence'));
+}
+
+/** Undefined where there is none. @throws ConfigError when it is not there, or is none that can be used */
+export async function openAcceptLog(config: Config, { clock, log }: Tools): Promise<AcceptLog | undefined> {
+  const url = acceptLogOf(config);
+  if (url === undefined) return undefined;
+  const { openRedisAcceptLog } = await import('@gapless/adapters/accept/redis');
+  return openRedisAcceptLog({
+    url,
+    clock,
+    streamKey: config.twoPhaseAcceptedStreamKey,
+    deliverGroup: config.twoPhaseDeliverGroup,
+    saveGroup: config.twoPhaseSaveGroup,
+    shards: config.twoPhaseShards,
+    backlogMax: config.twoPhaseBacklogMax,
+    onError: (error: unknown) => log.warn({ err: error }, 'accept log'),
+  }).catch(wrong('two-phase-redis'));
 }
 
 /** Undefined where there is none. @throws ConfigError when it is not there */

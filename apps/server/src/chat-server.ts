@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { type Admit, createApi, createTokenSigner, createTokenVerifier } from '@gapless/api';
-import { type Accounts, type Broker, createAccounts, createChat, Directory, SendLimits, Throttle } from '@gapless/core';
+import { type Accounts, type Broker, createAccounts, createChat, Directory, OwnReads, SendLimits, Throttle } from '@gapless/core';
 import {
   Admission,
   chatEndpoint,
@@ -24,6 +24,7 @@ import { Readiness } from './readiness.ts';
 import type { RunningRelay } from './relay.ts';
 import { Sampling } from './sampling.ts';
 import type { Config } from './settings.ts';
+import { startTwoPhase, storeWith } from './two-phase.ts';
 
 /** Connections that the kernel has accepted and we did not see yet. Node asks for 511; a fleet that comes back at once is more, and who is turned away there tries again after seconds. */
 const ACCEPT_BACKLOG = 65_535;
@@ -34,10 +35,22 @@ const REQUESTS_END_MS = 3_000;
 const WEB_ROOT = fileURLToPath(new URL('../../web/dist', import.meta.url));
 
 /** Live connections, the API and the web app. */
-export async function startChat(base: Base, { secret, relay }: { secret: string; relay: RunningRelay | undefined }): Promise<Part> {
+export async function startChat(root: Base, { secret, relay }: { secret: string; relay: RunningRelay | undefined }): Promise<Part> {
+  const settings = new Settings(root.config, root.log);
+  const twoPhase = await startTwoPhase(root, settings, () => ({ writer, tell }));
+  const ownReads = new OwnReads({
+    store: storeWith(root.store, twoPhase),
+    clock: root.clock,
+    append: (command) => road.append(command),
+    onError: (error) => root.log.warn({ err: error }, 'read positions of senders not written yet'),
+    onHealed() {
+      directory.suspectAll();
+      gateway.hub.doubtPositions();
+    },
+  });
+  const base: Base = { ...root, store: ownReads.store };
   const { config, log, clock, node, store, metrics } = base;
   const rateLimits = config.rateLimits === 'on';
-  const settings = new Settings(config, log);
   const sampling = new Sampling(config.logSampleRate);
   const broker = await openBroker(config, base);
   watchBroker(broker, base);
@@ -47,7 +60,7 @@ export async function startChat(base: Base, { secret, relay }: { secret: string;
   });
   const directory = new Directory(store, { shared: store.capabilities.multiProcess });
 
-  const parts = () => ({ directory, gateway, accounts, settings });
+  const parts = () => ({ directory, gateway, accounts, settings, ownReads, twoPhase });
   const others = store.capabilities.multiProcess ? createOthers(base, broker, parts) : undefined;
   if (others === undefined && broker.capabilities.multiProcess) log.warn('nodes do not share this store: over the broker go rooms only');
   if (others !== undefined && !broker.capabilities.multiProcess)
@@ -60,13 +73,15 @@ export async function startChat(base: Base, { secret, relay }: { secret: string;
     // Without the broker clients are served all the same, from the store.
     others === undefined ? {} : { broker: async () => (others.isDeaf ? 'away' : undefined) },
   );
-  const writer = createCommits(base, { sampling, failed: () => readiness.forget(), parts, others, relay });
+  const { writer, tell } = createCommits(base, { sampling, failed: () => readiness.forget(), parts, others, relay });
+  const road = twoPhase?.road ?? writer;
   const chat = createChat({
     store,
     directory,
-    writer,
+    writer: road,
     clock,
     bodyMaxBytes: config.bodyMaxBytes,
+    ensureMembers: () => settings.now.ensureMembers === 'send',
     ...(rateLimits ? { limits: new SendLimits(metrics.gateway.limited) } : {}),
   });
   const accounts: Accounts = await createAccounts({
@@ -165,7 +180,11 @@ export async function startChat(base: Base, { secret, relay }: { secret: string;
 
   /** What runs by itself, in the order in which nothing misses another. */
   async function stop(): Promise<void> {
+    await writer.drain();
+    await twoPhase?.close();
+    await ownReads.close();
     await writer.close();
+    await twoPhase?.end();
     others?.close();
     await accounts.close();
     gateway.stop();
@@ -176,6 +195,7 @@ export async function startChat(base: Base, { secret, relay }: { secret: string;
 
   try {
     await others?.start();
+    await ownReads.heal();
     const reusePort = config.reusePort === 'on';
     await api.listen({ host: config.host, port: config.port, backlog: ACCEPT_BACKLOG, ...(reusePort ? { reusePort } : {}) });
   } catch (error) {

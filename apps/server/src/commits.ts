@@ -1,29 +1,33 @@
-import { type Cluster, type Committed, type Directory, Writer } from '@gapless/core';
+import { type Cluster, type Committed, type Directory, type OwnReads, Writer } from '@gapless/core';
 import type { Gateway } from '@gapless/gateway';
 import type { Base } from './base.ts';
 import type { RunningRelay } from './relay.ts';
 import type { Sampling } from './sampling.ts';
+import type { RunningTwoPhase } from './two-phase.ts';
 
 export interface CommitsDeps {
   sampling: Sampling;
   /** Called when a commit failed. */
   failed(): void;
-  parts(): { directory: Directory; gateway: Gateway };
+  parts(): { directory: Directory; gateway: Gateway; ownReads: OwnReads; twoPhase: RunningTwoPhase | undefined };
   others: Cluster | undefined;
   relay: RunningRelay | undefined;
 }
 
+export interface Commits {
+  readonly writer: Writer;
+  /** Of what was accepted, or what the savers saved; as the writer tells what it committed. */
+  tell(committed: Committed): void;
+}
+
 /** The writer, with everyone who is told of what it committed. */
-export function createCommits({ store, clock, log, metrics }: Base, { sampling, failed, parts, others, relay }: CommitsDeps): Writer {
+export function createCommits({ store, clock, log, metrics }: Base, { sampling, failed, parts, others, relay }: CommitsDeps): Commits {
   const writer = new Writer({
     store,
     clock,
     limits: { lanes: store.capabilities.lanes },
     onCommitted(committed) {
-      const { directory, gateway } = parts();
-      directory.apply(committed);
-      gateway.publish(committed);
-      others?.committed(committed);
+      publish(committed);
       relay?.nudge();
       observe(committed);
     },
@@ -34,8 +38,24 @@ export function createCommits({ store, clock, log, metrics }: Base, { sampling, 
     },
     onUnknown: (cids) => others?.doubt(cids),
     onBatch: metrics.writer.batch,
+    onSent: metrics.writer.sent,
   });
-  metrics.watchWriter(() => writer.depth);
+  metrics.writer.watchDepth(() => writer.depth);
+
+  function publish(committed: Committed): void {
+    const { directory, gateway, twoPhase } = parts();
+    directory.apply(committed);
+    gateway.publish(committed);
+    others?.committed(committed);
+    twoPhase?.road.heard(committed);
+  }
+
+  function tell(committed: Committed): void {
+    // Shown from now on; they are written when the message is saved.
+    parts().ownReads.heard(committed);
+    publish(committed);
+    if (committed.saved !== undefined) relay?.nudge();
+  }
 
   function observe({ entries }: Committed): void {
     let messages = 0;
@@ -48,5 +68,5 @@ export function createCommits({ store, clock, log, metrics }: Base, { sampling, 
     metrics.writer.saved(messages);
   }
 
-  return writer;
+  return { writer, tell };
 }

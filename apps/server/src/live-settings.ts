@@ -1,5 +1,5 @@
 import type { LiveSettings } from '@gapless/api';
-import { ChatError, type SettingsChange } from '@gapless/core';
+import { ChatError, type SettingsChange, type TwoPhaseRules } from '@gapless/core';
 import type { Backpressure, StrategyRules } from '@gapless/gateway';
 import type { Logger } from 'pino';
 import { type Config, checkTogether, flagName, LIVE_NAMES, SETTINGS, type Setting, type SettingName } from './settings.ts';
@@ -90,6 +90,24 @@ export class Settings implements LiveSettings {
       },
       get hugeGroupNoNotifySize() {
         return settings.now.groupChatStrategyHugeGroupNoNotifySize;
+      },
+    };
+  }
+
+  get twoPhase(): TwoPhaseRules {
+    const settings = this;
+    return {
+      get enabled() {
+        return settings.now.twoPhaseEnabled;
+      },
+      get percent() {
+        return settings.now.twoPhasePercent;
+      },
+      get deliverBeforeSaved() {
+        return settings.now.twoPhaseDeliverBeforeSaved;
+      },
+      get failOpen() {
+        return settings.now.twoPhaseFailOpen;
       },
     };
   }

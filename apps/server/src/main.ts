@@ -1,4 +1,5 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { withDrillFlags } from './commands/drill-flags.ts';
 import { withLoadFlags } from './commands/load-flags.ts';
 import { migrateStatus } from './commands/migrate.ts';
 import { createToken } from './commands/token.ts';
@@ -84,6 +85,13 @@ export function createProgram(): Command {
       process.exitCode = (await load({ ...flags, noReadPct: flags.readPct }, given)) ? 0 : 1;
     },
   );
+
+  withDrillFlags(
+    program.command('drill').description('Break something on purpose, and check that nothing was lost, doubled or reordered.'),
+  ).action(async (names, flags) => {
+    const { drill } = await import('./commands/drill.ts');
+    process.exitCode = (await drill(names, flags)) ? 0 : 1;
+  });
 
   return program;
 }

@@ -1,6 +1,8 @@
 import type { GatewayMetrics, RoomMetrics } from '@gapless/gateway';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { createClusterMetrics, createRelayMetrics } from './metrics-cluster.ts';
+import { createTwoPhaseMetrics } from './metrics-two-phase.ts';
+import { createWriterMetrics } from './metrics-writer.ts';
 
 // Every metric of the server: names, units, labels. Labels are few and closed: never a conversation or a user.
 
@@ -20,12 +22,6 @@ const PER_CONNECTION = [
   'nodejs_active_requests_total',
 ];
 
-export interface WriterMetrics {
-  batch(batch: { size: number; ms: number }): void;
-  saved(messages: number): void;
-  failed(): void;
-}
-
 export type Metrics = ReturnType<typeof createMetrics>;
 
 export function createMetrics() {
@@ -39,7 +35,6 @@ export function createMetrics() {
   const framesIn = new Counter({ name: 'gapless_frames_in_total', help: 'Frames from clients.', labelNames: ['type'], registers });
   const errorsOut = new Counter({ name: 'gapless_errors_total', help: 'Error frames to clients.', labelNames: ['code'], registers });
   const closes = new Counter({ name: 'gapless_closes_total', help: 'Connections that ended.', labelNames: ['reason'], registers });
-  const saved = new Counter({ name: 'gapless_messages_saved_total', help: 'Messages committed; its rate is the write rate.', registers });
   const deliveries = new Counter({
     name: 'gapless_deliveries_total',
     help: 'Durable frames written to connections; its rate is the fan-out rate.',
@@ -95,19 +90,6 @@ export function createMetrics() {
     help: 'Times the listeners of a conversation were sent to the store for what did not come from another node.',
     registers,
   });
-  const commit = new Histogram({
-    name: 'gapless_commit_seconds',
-    help: 'One batch: from hand-over to durable.',
-    buckets: SECONDS,
-    registers,
-  });
-  const batchSize = new Histogram({
-    name: 'gapless_commit_commands',
-    help: 'Commands in one batch.',
-    buckets: [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000],
-    registers,
-  });
-  const failed = new Counter({ name: 'gapless_commit_failures_total', help: 'Batches whose outcome is not known.', registers });
 
   watchLoop(
     new Histogram({
@@ -177,14 +159,6 @@ export function createMetrics() {
     dropped: (policy) => roomDropped.inc({ policy }),
     errorOut: (message) => errorsOut.inc({ code: message.replace(' ', '_') }),
   };
-  const writer: WriterMetrics = {
-    batch({ size, ms }) {
-      commit.observe(ms / MS);
-      batchSize.observe(size);
-    },
-    saved: (messages) => saved.inc(messages),
-    failed: () => failed.inc(),
-  };
   /** Of `gapless_ws_connections`, which counts all that speak the protocol. */
   function watchStreams(count: () => number): void {
     const collect = function (this: Gauge): void {
@@ -192,21 +166,15 @@ export function createMetrics() {
     };
     new Gauge({ name: 'gapless_sse_connections', help: 'Those of the live connections that are event streams.', registers, collect });
   }
-  function watchWriter(depth: () => number): void {
-    const collect = function (this: Gauge): void {
-      this.set(depth());
-    };
-    new Gauge({ name: 'gapless_writer_queue_commands', help: 'Commands waiting or being written.', registers, collect });
-  }
   return {
     registers,
     gateway,
     rooms,
-    writer,
+    writer: createWriterMetrics(registers),
     cluster: createClusterMetrics(registers),
     relay: createRelayMetrics(registers),
+    twoPhase: createTwoPhaseMetrics(registers),
     watchStreams,
-    watchWriter,
     text: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
   };
 }

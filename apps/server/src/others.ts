@@ -1,7 +1,8 @@
-import { type Accounts, type Broker, Cluster, type Directory } from '@gapless/core';
+import { type Accounts, type Broker, Cluster, type Directory, type OwnReads } from '@gapless/core';
 import { clusterListener, type Gateway } from '@gapless/gateway';
 import type { Base } from './base.ts';
 import type { Settings } from './live-settings.ts';
+import type { RunningTwoPhase } from './two-phase.ts';
 
 /** Parts that follow the other nodes; they are made after it. */
 export interface Parts {
@@ -9,6 +10,8 @@ export interface Parts {
   readonly gateway: Gateway;
   readonly accounts: Accounts;
   readonly settings: Settings;
+  readonly ownReads: OwnReads;
+  readonly twoPhase: RunningTwoPhase | undefined;
 }
 
 /** The other nodes of the cluster, where nodes share the store. Nothing is heard of them until it is started. */

@@ -103,6 +103,17 @@ const place = (help: string, words: readonly string[], schemes: readonly string[
   shown: withoutPassword,
 });
 
+/** First part of keys in Redis. */
+const key = (help: string, fallback: string): Setting<string> => ({
+  help,
+  default: fallback,
+  values: '1 to 100 letters, digits and : _ - .',
+  parse(value) {
+    if (!/^[\w:.-]{1,100}$/.test(value)) throw new Error(`${this.values}`);
+    return value;
+  },
+});
+
 /** Every setting of the server. `GAPLESS_` + upper snake case is the environment name unless `env` says another, kebab case the flag. */
 export const SETTINGS = {
   host: text('Address to listen on.', '127.0.0.1'),
@@ -229,6 +240,71 @@ export const SETTINGS = {
   groupChatStrategyHugeGroupNoNotifySize: live(
     number('Participants from which nothing is told.', { fallback: 10_000, min: 1, max: 100_000_000 }),
   ),
+  ensureMembers: live(
+    oneOf(
+      'When the own read position of who sends is written: ack, a moment after the message, merged; send, in the transaction of each message, which also looks whether the member row is there.',
+      ['ack', 'send'],
+      'ack',
+    ),
+  ),
+  twoPhaseEnabled: live(
+    yesNo(
+      'Two-phase acks: a message is answered accepted when it is in the accept log (Redis), and saved when its batch is committed.',
+      false,
+    ),
+  ),
+  twoPhasePercent: live(
+    number('Conversations for which it is on, by the hash of their id; the others are answered when saved.', {
+      fallback: 100,
+      min: 0,
+      max: 100,
+    }),
+  ),
+  twoPhaseDeliverBeforeSaved: live(
+    yesNo('Others see a message when it is accepted; else when it is saved. Until it is saved it carries stage: accepted.', false),
+  ),
+  twoPhaseFailOpen: live(
+    yesNo(
+      'While Redis is away the database takes the messages; else they are refused with server_busy or store_unavailable until it is back.',
+      true,
+    ),
+  ),
+  twoPhaseRedis: place(
+    'Redis of the accept log: one server, or a primary with replicas, with appendonly on and maxmemory-policy noeviction. auto: that of the broker, where nodes share a database.',
+    ['auto', 'none'],
+    ['redis', 'rediss'],
+    'auto',
+  ),
+  twoPhaseAcceptedStreamKey: key(
+    'Two-phase acks: first part of the names of all keys. A cluster of nodes has its own.',
+    'gapless:stream:accepted',
+  ),
+  twoPhaseDeliverGroup: key('Two-phase acks: consumer group of those who announce.', 'gapless:cg:deliver'),
+  twoPhaseSaveGroup: key('Two-phase acks: consumer group of those who save.', 'gapless:cg:save'),
+  twoPhaseShards: number('Two-phase acks: streams; each is saved by one node at a time. Taken over when an epoch begins.', {
+    fallback: 16,
+    min: 1,
+    max: 1_024,
+  }),
+  twoPhaseBatchSize: number('Two-phase acks: entries of one stream in one batch.', { fallback: 200, min: 1, max: 1_000 }),
+  twoPhaseBlockMs: number('Two-phase acks: how long a worker waits for the first entry, and between two rounds of announcements.', {
+    fallback: 200,
+    min: 10,
+    max: 10_000,
+  }),
+  twoPhaseLeaderLockTtlMs: number('Two-phase acks: a stream whose worker died is another’s after that.', {
+    fallback: 2_000,
+    min: 200,
+    max: 60_000,
+  }),
+  twoPhaseBacklogMax: number(
+    'Two-phase acks: messages accepted and not saved, over all conversations, before more are answered server_busy.',
+    {
+      fallback: 100_000,
+      min: 100,
+      max: 10_000_000,
+    },
+  ),
   roomsKafkaTopic: {
     ...text('Rooms dialect over Kafka: the topic; with {room} in it, one for each room.', 'rt.room.v1'),
     env: 'REALTIME_KAFKA_TOPIC_TEMPLATE',
@@ -267,7 +343,15 @@ export function checkTogether(config: Config): void {
   const shared = config.store.includes('://');
   if (config.role === 'worker' && config.bus === 'none') throw new Error('role: a worker feeds the event bus, and there is none');
   if (config.role === 'worker' && !shared) throw new Error('role: a worker needs a store that it shares with gateways');
+  if (config.twoPhaseEnabled && acceptLogOf(config) === undefined) throw new Error('two-phase-enabled: needs two-phase-redis');
   if (config.reusePort === 'on' && config.port === 0) throw new Error('reuse-port: needs a port');
+}
+
+/** Where the accept log is, undefined where there is none. */
+export function acceptLogOf({ twoPhaseRedis, broker, store }: Config): string | undefined {
+  if (twoPhaseRedis === 'none') return undefined;
+  if (twoPhaseRedis !== 'auto') return twoPhaseRedis;
+  return store.includes('://') && /^rediss?:/.test(broker) ? broker : undefined;
 }
 
 export function environmentName(name: SettingName): string {

@@ -26,7 +26,8 @@ export async function startServer(config: Config, log: Logger, onFatal: (error: 
   const { secret, file, made } = openSecret(config.jwtSecret, config.dataDir);
   if (secret.length < SECRET_SAFE_CHARS)
     log.warn({ chars: secret.length }, `the secret is shorter than ${SECRET_SAFE_CHARS} characters: who guesses it can be anyone`);
-  const store = await openStore(config, { clock, log }, onFatal);
+  const metrics = createMetrics();
+  const store = await openStore(config, { clock, log, onEnsureMembers: metrics.writer.ensuredMembers }, onFatal);
   const node = makeNodeId(config.nodeId);
   const base: Base = {
     config,
@@ -34,7 +35,7 @@ export async function startServer(config: Config, log: Logger, onFatal: (error: 
     clock,
     node,
     store,
-    metrics: createMetrics(),
+    metrics,
   };
   if (store.capabilities.multiProcess && file !== undefined)
     log.warn({ file }, 'nodes on other machines need the same secret: set GAPLESS_JWT_SECRET');

@@ -1,6 +1,6 @@
 import { Writable } from 'node:stream';
 import { openMemoryStore } from '@gapless/adapters/store/memory';
-import { createAccounts, createChat, Directory, type Store, Writer } from '@gapless/core';
+import { createAccounts, createChat, Directory, OwnReads, type Store, Writer } from '@gapless/core';
 import { FakeClock } from '@gapless/testkit';
 import { type FastifyBaseLogger, fastify } from 'fastify';
 import { createTokenSigner } from './auth/signer.ts';
@@ -31,7 +31,8 @@ export async function startApi({
   live,
 }: StartOptions = {}) {
   const clock = new FakeClock();
-  const store: Store = openMemoryStore();
+  const ownReads = new OwnReads({ store: openMemoryStore(), clock, append: (command) => writer.append(command), onError() {} });
+  const store: Store = ownReads.store;
   const directory = new Directory(store);
   const writer = new Writer({ store, clock, onCommitted: (committed) => directory.apply(committed) });
   const chat = createChat({ store, directory, writer, clock });

@@ -2,8 +2,8 @@ import { type ConversationDetailView, type ConversationView, type MessageRecord,
 
 // JSON text of what holds messages: a message's body is text already and goes out as it is stored, never parsed.
 
-export function renderMessagePage({ items, head }: { items: readonly MessageRecord[]; head: number }): string {
-  return `{"items":[${items.map((message) => renderMessage(message)).join(',')}],"head":${head}}`;
+export function renderMessagePage({ items, head, saved }: { items: readonly MessageRecord[]; head: number; saved?: number }): string {
+  return `{"items":[${items.map((message) => renderMessage(message)).join(',')}],"head":${head}${saved === undefined ? '' : `,"saved":${saved}`}}`;
 }
 
 export function renderConversation(view: ConversationView): string {
@@ -32,6 +32,7 @@ function summary({
   title,
   head,
   rev,
+  saved,
   lastRead,
   createdAt,
   updatedAt,
@@ -44,6 +45,7 @@ function summary({
     title,
     head,
     rev,
+    saved,
     lastRead,
     unread: Math.max(0, head - lastRead),
     createdAt,

@@ -5,15 +5,17 @@ import type { Actor } from './chat.ts';
 import { createChat } from './create-chat.ts';
 import { Directory } from './directory.ts';
 import { committedEntry } from './events.ts';
+import { OwnReads } from './own-reads.ts';
 import { Writer } from './writer.ts';
 
 // Goal: the use cases and their rights. Method: the real core over the memory store.
 
 function startChat() {
   const clock = new FakeClock();
-  const store = openMemoryStore();
+  const ownReads = new OwnReads({ store: openMemoryStore(), clock, append: (command) => writer.append(command), onError() {} });
+  const { store } = ownReads;
   const directory = new Directory(store);
-  const writer = new Writer({ store, clock, onCommitted: (committed) => directory.apply(committed) });
+  const writer: Writer = new Writer({ store, clock, onCommitted: (committed) => directory.apply(committed) });
   return { clock, store, directory, chat: createChat({ store, directory, writer, clock }) };
 }
 

@@ -1,6 +1,6 @@
 import type { ConversationKind, Role } from '@gapless/protocol';
 import type { ConversationRecord, ConversationView, MessageRecord, ParticipantRecord, Position } from './model.ts';
-import type { ConversationHead } from './ports/store.ts';
+import type { ConversationHead, Numbers } from './ports/store.ts';
 
 /** Who asks: a verified token's subject. `admin` is the app's backend, not a user of the chat. */
 export interface Actor {
@@ -22,12 +22,16 @@ export interface SendResult {
   readonly seq: number;
   readonly rev: number;
   readonly at: number;
-  readonly stage: 'saved';
+  readonly stage: 'accepted' | 'saved';
   readonly dup: boolean;
+  /** Of an accepted one: resolves when it is saved; rejects with `store_unavailable` when it was lost before, and its number is void. */
+  readonly saved?: Promise<Numbers>;
 }
 
 /** A conversation as the actor may see it. `view` fields of an admin who is no participant: lastRead 0, no last message. */
 export interface ConversationDetailView extends ConversationRecord {
+  /** As in ConversationView. */
+  readonly saved?: number;
   readonly lastRead: number;
   readonly lastMessage?: MessageRecord;
   readonly peer?: ConversationView['peer'];
@@ -38,7 +42,7 @@ export interface ConversationDetailView extends ConversationRecord {
  * Every use case, with its rights checked. Each rejects with ChatError; `not_participant` also where the conversation does not exist.
  */
 export interface Chat {
-  /** Resolves when committed. Sends of one caller to one conversation keep their order. */
+  /** Resolves when committed, or accepted where that is on. Sends of one caller to one conversation keep their order. */
   send(actor: Actor, input: SendInput): Promise<SendResult>;
   /** The creator is a participant, and owner unless a dm; an admin is none unless named, and the first named is owner. The same dm again: `created` false. */
   createConversation(
@@ -59,7 +63,7 @@ export interface Chat {
     actor: Actor,
     cid: string,
     page: { after?: number | undefined; before?: number | undefined; limit?: number | undefined },
-  ): Promise<{ items: MessageRecord[]; head: number }>;
+  ): Promise<{ items: MessageRecord[]; head: number; saved?: number }>;
   /** Durable when it resolves; resolves to the position now. */
   read(actor: Actor, cid: string, pos: number): Promise<number>;
   delivered(actor: Actor, device: string, cid: string, pos: number): Promise<number>;

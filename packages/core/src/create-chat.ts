@@ -17,6 +17,7 @@ export interface ChatDeps {
   clock: Clock;
   bodyMaxBytes?: number;
   limits?: SendLimits;
+  ensureMembers?: () => boolean;
 }
 
 /** All use cases over one store. The writer's `onCommitted` must feed the directory. */
@@ -39,7 +40,7 @@ export function createChat(deps: ChatDeps): Chat {
       });
       const [head] = await store.heads(actor.uid, [cid]);
       if (head === undefined) throw new ChatError('not_participant');
-      return { items, head: head.head };
+      return { items, head: head.head, ...(head.saved === undefined ? {} : { saved: head.saved }) };
     },
 
     async read(actor, cid, pos) {

@@ -138,6 +138,12 @@ export class Directory {
     return this.#suspended.size > 0 && this.#suspended.has(`${cid} ${uid}`);
   }
 
+  /** A read position that the store has, and of which this process may not have been told yet. */
+  sawRead(cid: string, uid: string, pos: number): void {
+    const member = this.#known.get(cid)?.members.get(uid);
+    if (member !== undefined) member.lastRead = Math.max(member.lastRead, pos);
+  }
+
   /** Applies a committed batch. */
   apply({ entries, receipts }: Committed): void {
     for (const entry of entries) {

@@ -1,8 +1,8 @@
 import { ERRORS, type ErrorCode } from '@gapless/protocol';
 import type { Outcome } from './ports/store.ts';
 
-/** Before a command is tried again whose rights changed again and again. */
-const STALE_RETRY_MS = 1_000;
+/** Before a command is tried again whose rights, or whose road, changed again and again. */
+const RETRY_MS = 1_000;
 
 export interface ChatErrorOptions {
   /** Said to the client; the table's text when absent. Never holds secrets or other users' data. */
@@ -31,6 +31,15 @@ export class ChatError extends Error {
 
 /** What a command's caller is told. */
 export function outcomeError(outcome: Outcome & { ok: false }): ChatError {
-  if (outcome.code === 'stale') return new ChatError('server_busy', { retryAfterMs: STALE_RETRY_MS });
-  return new ChatError(outcome.code, outcome.say === undefined ? {} : { say: outcome.say });
+  const { code, say } = outcome;
+  switch (code) {
+    case 'stale':
+    case 'accepting':
+    case 'over':
+    case 'ahead':
+    case 'twice':
+      return new ChatError('server_busy', { retryAfterMs: RETRY_MS });
+    default:
+      return new ChatError(code, say === undefined ? {} : { say });
+  }
 }

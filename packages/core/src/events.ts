@@ -38,9 +38,11 @@ export interface KnownRev {
 export interface Committed {
   readonly entries: readonly CommittedEntry[];
   readonly receipts: readonly Receipt[];
-  /** Of entries that are not here: the store had them already, or the accept log has them. */
+  /** Of entries that are not here: the store had them already. */
   readonly revs: readonly KnownRev[];
-  /** Accepted before, and saved now, up to these revs. Absent: none. */
+  /** Of messages that are not here: they are accepted. Absent: none. */
+  readonly accepted?: readonly KnownRev[];
+  /** Of messages that were accepted and are saved now, up to these revs. Absent: none. */
   readonly saved?: readonly KnownRev[];
 }
 

@@ -72,6 +72,8 @@ export interface ConversationView extends ConversationRecord {
   readonly role: Role;
   readonly lastRead: number;
   readonly lastMessage?: MessageRecord;
+  /** Head that is saved, where `head` counts what is only accepted. */
+  readonly saved?: number;
   /** The other side of a dm. */
   readonly peer?: { readonly uid: string; readonly displayName: string };
 }

@@ -4,6 +4,7 @@ import { BODY_MAX_BYTES, canonicalJson } from '@gapless/protocol';
 import type { Actor, SendInput, SendResult } from './chat.ts';
 import type { Directory } from './directory.ts';
 import { ChatError } from './errors.ts';
+import { LOST } from './model.ts';
 import type { SendCommand } from './ports/store.ts';
 import { writeGuarded } from './rights.ts';
 import type { SendLimits } from './send-limits.ts';
@@ -16,13 +17,19 @@ export interface SendDeps {
   bodyMaxBytes?: number;
   /** Absent: none. */
   limits?: SendLimits;
+  /** Whether a send sees to the member rows itself, the old way; asked for each. Absent: never. */
+  ensureMembers?: () => boolean;
 }
+
+/** `lost` is said of a number whose message was lost: nobody else may say it. */
+const BACKEND_KINDS: readonly string[] = ['sys', LOST.kind];
 
 /** The road of a message up to its commit: see docs/internals/road-of-a-message.md. */
 export function createSend(deps: SendDeps) {
-  const { directory, clock, limits, bodyMaxBytes = BODY_MAX_BYTES } = deps;
+  const { directory, clock, limits, bodyMaxBytes = BODY_MAX_BYTES, ensureMembers = () => false } = deps;
   return async (actor: Actor, input: SendInput): Promise<SendResult> => {
-    if (input.kind === 'sys' && actor.role !== 'admin') throw new ChatError('forbidden', { say: 'kind: sys is for the backend.' });
+    if (BACKEND_KINDS.includes(input.kind) && actor.role !== 'admin')
+      throw new ChatError('forbidden', { say: `kind: ${input.kind} is for the backend.` });
     // Stores keep UTF-8: half a character would come back as another one, and two kinds would have one digest.
     if (!input.kind.isWellFormed()) throw new ChatError('bad_frame', { say: 'kind: has half a character' });
     let command: SendCommand | undefined;
@@ -31,11 +38,13 @@ export function createSend(deps: SendDeps) {
       if (command === undefined) {
         limits?.take(actor, input.cid, clock.now());
         command = toCommand(actor, input, clock.now(), bodyMaxBytes);
+        if (ensureMembers()) command = { ...command, ensureMembers: true };
       }
       return Object.assign(command, rights);
     });
     if (outcome.op !== 'send') throw new ChatError('internal');
-    return { seq: outcome.seq, rev: outcome.rev, at: outcome.at, stage: 'saved', dup: outcome.dup };
+    const { seq, rev, at, dup, saved } = outcome;
+    return saved === undefined ? { seq, rev, at, stage: 'saved', dup } : { seq, rev, at, stage: 'accepted', dup, saved };
   };
 }
 

@@ -1,4 +1,4 @@
-import type { Clock } from '@gapless/kit';
+import { type Clock, hashOf } from '@gapless/kit';
 import { ChatError } from './errors.ts';
 import { type CommittedEntry, type CommittedListener, committedEntry, type KnownRev, type Receipt } from './events.ts';
 import type { Command, Outcome, Store } from './ports/store.ts';
@@ -12,6 +12,8 @@ export interface WriterOptions {
   /** A batch whose outcome is not known: some of these conversations may have moved on without a word. */
   onUnknown?: (cids: ReadonlySet<string>) => void;
   onBatch?: (batch: { size: number; ms: number }) => void;
+  /** Called for each send that was in a batch, when that has its outcome: how long it waited for it to start, and in all. */
+  onSent?: (queueMs: number, totalMs: number) => void;
   limits?: Partial<WriterLimits>;
 }
 
@@ -34,6 +36,8 @@ const BUSY_RETRY_MS = 1_000;
 interface Pending {
   command: Command;
   since: number;
+  /** The same in milliseconds of this process, to measure by. */
+  appendedMs: number;
   resolve: (outcome: Outcome) => void;
   reject: (error: unknown) => void;
 }
@@ -61,7 +65,7 @@ export class Writer {
    * @throws ChatError store_unavailable  outcome unknown; retry with the same mid
    */
   append(command: Command): Promise<Outcome> {
-    return this.#lanes[hash(command.cid) % this.#lanes.length]!.append(command);
+    return this.#lanes[hashOf(command.cid) % this.#lanes.length]!.append(command);
   }
 
   /** Commands waiting or being written. */
@@ -99,7 +103,7 @@ class Lane {
   append(command: Command): Promise<Outcome> {
     if (this.#waiting.length >= this.#limits.queueMax) return Promise.reject(busy());
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ command, since: this.#options.clock.now(), resolve, reject });
+      this.#waiting.push({ command, since: this.#options.clock.now(), appendedMs: performance.now(), resolve, reject });
       // A microtask later, so that frames read in one go share the first batch.
       if (this.#waiting.length === 1 && this.#inFlight.length === 0) queueMicrotask(() => this.#next());
     });
@@ -127,19 +131,34 @@ class Lane {
 
   async #write(batch: Pending[]): Promise<void> {
     const started = performance.now();
+    let ended: number;
     try {
       const outcomes = await this.#options.store.commit(batch.map((pending) => pending.command));
+      ended = performance.now();
       for (const [i, pending] of batch.entries()) pending.resolve(outcomes[i]!);
+      if (outcomes.some(isAccepting)) this.#refuseBehind(batch, outcomes);
       this.#publishSafely(batch, outcomes);
     } catch (error) {
+      ended = performance.now();
       this.#options.onError?.(error);
       this.#options.onUnknown?.(new Set(batch.map(({ command }) => command.cid)));
       for (const pending of batch)
         pending.reject(error instanceof ChatError ? error : new ChatError('store_unavailable', { cause: error }));
     }
-    this.#options.onBatch?.({ size: batch.length, ms: performance.now() - started });
+    this.#options.onBatch?.({ size: batch.length, ms: ended - started });
+    const { onSent } = this.#options;
+    if (onSent !== undefined)
+      for (const { command, appendedMs } of batch) if (command.op === 'send') onSent(started - appendedMs, ended - appendedMs);
     this.#inFlight = [];
     this.#next();
+  }
+
+  /** Numbers of a conversation come from elsewhere now: those that wait behind a refused command must not overtake it. */
+  #refuseBehind(batch: Pending[], outcomes: readonly Outcome[]): void {
+    const refused = new Set(batch.filter((_, i) => isAccepting(outcomes[i]!)).map(({ command }) => command.cid));
+    const isBehind = ({ command }: Pending) => refused.has(command.cid) && TAKES_NUMBER.has(command.op);
+    for (const pending of this.#waiting.filter(isBehind)) pending.resolve({ ok: false, code: 'accepting' });
+    this.#waiting = this.#waiting.filter((pending) => !isBehind(pending));
   }
 
   /** A listener's mistake is no failed commit. */
@@ -161,7 +180,10 @@ class Lane {
       if ('advanced' in outcome) {
         if (outcome.advanced && (command.op === 'read' || command.op === 'delivered'))
           receipts.push({ op: outcome.op, cid: command.cid, uid: command.uid, pos: outcome.pos });
-      } else if (outcome.entry !== undefined) entries.push(committedEntry(outcome.entry));
+      } else if (outcome.op === 'settle') entries.push(...outcome.entries.map(committedEntry));
+      // The saver tells what it saved, with what it knows of who was told before.
+      else if (outcome.op === 'open' || outcome.op === 'close' || outcome.op === 'save') return;
+      else if (outcome.entry !== undefined) entries.push(committedEntry(outcome.entry));
       // Whoever saved it may have died before it was told.
       else if (outcome.op === 'send') revs.push({ cid: command.cid, rev: outcome.rev });
     });
@@ -169,13 +191,12 @@ class Lane {
   }
 }
 
-function busy(): ChatError {
-  return new ChatError('server_busy', { retryAfterMs: BUSY_RETRY_MS });
+const TAKES_NUMBER: ReadonlySet<Command['op']> = new Set(['send', 'add', 'remove', 'settings']);
+
+function isAccepting(outcome: Outcome): boolean {
+  return !outcome.ok && outcome.code === 'accepting';
 }
 
-/** FNV-1a; spreads cids over lanes. */
-function hash(text: string): number {
-  let value = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) value = Math.imul(value ^ text.charCodeAt(i), 0x01000193);
-  return value >>> 0;
+function busy(): ChatError {
+  return new ChatError('server_busy', { retryAfterMs: BUSY_RETRY_MS });
 }

@@ -114,6 +114,24 @@ test('an older position that comes late is not told', async () => {
   expect(bo.of('read').map(({ pos }) => pos)).toEqual([3]);
 });
 
+test('who joins before their own read was told here hears of no older one', async () => {
+  const { nodes, clock } = await startCluster(2);
+  const cid = await nodes[0]!.group('ada', 'bo');
+  const [ada, bo] = [await joined(nodes[0]!, 'ada', cid), await joined(nodes[1]!, 'bo', cid)];
+  for (const mid of ['a', 'b', 'c']) await bo.send(send(cid, mid));
+  nodes[0]!.line.loses = (payload) => payload.includes('"receipts"');
+  await ada.send({ t: 'read', cid, pos: 3 });
+  nodes[0]!.line.loses = () => false;
+  const other = await joined(nodes[1]!, 'ada', cid);
+  expect(other.of('joined')).toMatchObject([{ lastRead: 3 }]);
+  const late = { op: 'read', cid, uid: 'ada', pos: 1 } as const;
+  nodes[1]!.gateway.publish({ entries: [], receipts: [late], revs: [] });
+  await bo.send(send(cid, 'd'));
+  await clock.advance(300);
+  expect(other.of('read').filter(({ from }) => from === 'ada')).toEqual([]);
+  expect(other.of('conversation').at(-1)).toMatchObject({ head: 4, unread: 1 });
+});
+
 test('what is found in the store while a join reads its head is not forgotten', async () => {
   const slow = Promise.withResolvers<void>();
   let isSlow = false;

@@ -8,6 +8,7 @@ import {
   createChat,
   Directory,
   noClusterMetrics,
+  OwnReads,
   type Store,
   silentLog,
   type VerifiedToken,
@@ -151,7 +152,13 @@ export interface NodeOptions {
 
 export async function startGateway(options: NodeOptions = {}) {
   const clock = options.clock ?? new FakeClock();
-  const store = options.store ?? openMemoryStore();
+  const ownReads = new OwnReads({
+    store: options.store ?? openMemoryStore(),
+    clock,
+    append: (command) => writer.append(command),
+    onError() {},
+  });
+  const { store } = ownReads;
   const directory = new Directory(store, { shared: options.broker !== undefined });
   const tokens = new Map<string, VerifiedToken>();
   const { broker, node = 'node' } = options;
@@ -159,6 +166,7 @@ export async function startGateway(options: NodeOptions = {}) {
   const listener = clusterListener(() => ({
     directory,
     gateway,
+    ownReads,
     learnRevoked: (sids) => void revoked.push(...sids),
     refreshRevoked: async () => {},
     followSettings: () => {},

@@ -112,7 +112,7 @@ export class Hub {
   }
 
   /** What a batch changed, to everyone who joined. Never waits, never fails because of a listener. */
-  publish({ entries, revs }: Committed): void {
+  publish({ entries, revs, accepted = [], saved = [] }: Committed): void {
     const now = this.#options.clock.now();
     for (const entry of entries) {
       const channel = this.#channels.get(entry.cid);
@@ -127,10 +127,11 @@ export class Hub {
       if (isNews) this.#markAll(channel);
       this.#waitForMissing(channel);
     }
-    this.expect(revs);
+    for (const { cid, rev } of saved) this.#channels.get(cid)?.tail?.saved(rev);
+    for (const known of [revs, accepted, saved]) this.expect(known);
   }
 
-  /** Revs that are in the store: who listens to the conversation gets what lies before them, from there if it does not come by itself. */
+  /** Revs that are in the store, or in the accept log: who listens to the conversation gets what lies before them, from there if it does not come by itself. */
   expect(revs: readonly KnownRev[]): void {
     for (const { cid, rev } of revs) {
       const channel = this.#channels.get(cid);

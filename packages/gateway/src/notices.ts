@@ -1,4 +1,4 @@
-import type { Committed, CommittedEntry, Directory, Known, Log } from '@gapless/core';
+import type { ChangeDetail, Committed, CommittedEntry, Directory, Known, Log } from '@gapless/core';
 import type { Clock } from '@gapless/kit';
 import { Frame } from './frame.ts';
 import type { Hub } from './hub.ts';
@@ -28,7 +28,8 @@ export class Notices {
   publish({ entries, receipts }: Committed): void {
     for (const entry of entries) {
       if (entry.op === 'message') this.#changed(entry.cid);
-      else void this.#membership(entry);
+      // The lost messages themselves are told too.
+      else if (entry.detail.op !== 'lost') void this.#membership(entry, entry.detail);
     }
     for (const { op, cid, uid } of receipts) {
       const known = op === 'read' ? this.#options.directory.peek(cid) : undefined;
@@ -70,7 +71,7 @@ export class Notices {
     });
   }
 
-  async #membership({ cid, detail }: CommittedEntry & { op: 'change' }): Promise<void> {
+  async #membership({ cid }: CommittedEntry, detail: Exclude<ChangeDetail, { op: 'lost' }>): Promise<void> {
     const { directory, log, hub } = this.#options;
     if (!hub.hasUsers) return;
     try {

@@ -1,5 +1,5 @@
 import { assert } from '@gapless/kit';
-import { type Encoding, type Frame, joinFrames } from './frame.ts';
+import { type Encoding, Frame, joinFrames } from './frame.ts';
 
 export interface TailLimits {
   /** Text kept of one conversation; who is further behind reads the store. */
@@ -16,7 +16,7 @@ export interface TailLimits {
 const SLACK = 1.125;
 
 interface Entry {
-  readonly frame: Frame;
+  frame: Frame;
   readonly at: number;
 }
 
@@ -32,6 +32,8 @@ export class Tail {
   #head: number;
   #entries: Entry[] = [];
   #bytes = 0;
+  /** Frames up to here say nothing of being accepted only. */
+  #savedRev = 0;
   readonly #limits: TailLimits;
   /** The last run handed out, by encoding: a room's sockets mostly ask for the same. */
   #cached: { from: number; upTo: number; run: Run }[] = [];
@@ -54,8 +56,9 @@ export class Tail {
   append(rev: number, frame: Frame, now: number, listeners = 0): void {
     assert(rev === this.#head + 1, `tail at ${this.#head} gets rev ${rev}`);
     this.#head = rev;
-    this.#entries.push({ frame, at: now });
-    this.#bytes += frame.text.length;
+    const kept = rev <= this.#savedRev ? asSaved(frame) : frame;
+    this.#entries.push({ frame: kept, at: now });
+    this.#bytes += kept.text.length;
     const { maxBytes, bytesPerListener, ceilingBytes } = this.#limits;
     const most = Math.min(ceilingBytes, maxBytes + listeners * bytesPerListener);
     // Some more than that at times: letting go one by one would move all the rest each time.
@@ -63,6 +66,18 @@ export class Tail {
     let drop = 0;
     while (this.#bytes > most && drop < this.#entries.length - 1) this.#bytes -= this.#entries[drop++]!.frame.text.length;
     this.#drop(drop);
+  }
+
+  /** What is accepted up to that rev is saved: who gets it from now on is told nothing else. */
+  saved(rev: number): void {
+    for (let i = Math.max(this.#first, this.#savedRev + 1); i <= Math.min(rev, this.#head); i++) {
+      const entry = this.#entries[i - this.#first]!;
+      this.#bytes -= entry.frame.text.length;
+      entry.frame = asSaved(entry.frame);
+      this.#bytes += entry.frame.text.length;
+    }
+    this.#savedRev = Math.max(this.#savedRev, rev);
+    this.#cached = [];
   }
 
   /** Starts anew behind a hole: what lies before `rev` is in the store. */
@@ -106,4 +121,11 @@ export class Tail {
     this.#entries = this.#entries.slice(count);
     this.#first += count;
   }
+}
+
+/** As rendered, the stage is the last field. */
+const ACCEPTED = ',"stage":"accepted"}';
+
+function asSaved(frame: Frame): Frame {
+  return frame.text.endsWith(ACCEPTED) ? new Frame(`${frame.text.slice(0, -ACCEPTED.length)}}`) : frame;
 }

@@ -17,9 +17,29 @@ export function ulid(nowMs: number): string {
   } else {
     increment(lastRandom);
   }
-  let text = '';
-  for (let i = 0, rest = lastMs; i < TIME_CHARS; i++, rest = Math.floor(rest / 32)) text = ALPHABET[rest % 32] + text;
+  let text = timeChars(lastMs);
   for (const digit of lastRandom) text += ALPHABET[digit];
+  return text;
+}
+
+/** Forgets what was given so far: for a simulation, in which one process plays many, one after the other. */
+export function restartUlids(): void {
+  lastMs = -1;
+}
+
+/** Sorts before every ULID of that time and later, byte by byte. */
+export function ulidBound(ms: number): string {
+  return timeChars(ms);
+}
+
+/** Upper case only, as they are made: so that they sort by time. */
+export function isUlid(text: string): boolean {
+  return /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/.test(text);
+}
+
+function timeChars(ms: number): string {
+  let text = '';
+  for (let i = 0, rest = ms; i < TIME_CHARS; i++, rest = Math.floor(rest / 32)) text = ALPHABET[rest % 32] + text;
   return text;
 }
 

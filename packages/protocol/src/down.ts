@@ -1,5 +1,5 @@
 import Type, { type Static } from 'typebox';
-import { Body, Cid, Count, Instant, Kind, Mentions, Mid, opt, Seq, Stage, UserId } from './fields.ts';
+import { Body, Cid, Count, Instant, Kind, Mentions, Mid, opt, SavedHead, Seq, Stage, UserId } from './fields.ts';
 
 // Frames from server to client: PROTOCOL, section 4.
 
@@ -17,6 +17,7 @@ const Joined = Type.Object({
   t: Type.Literal('joined'),
   cid: Cid,
   head: Count,
+  saved: SavedHead,
   rev: Count,
   lastRead: Count,
   reset: opt(Type.Literal(true)),
@@ -36,6 +37,8 @@ export const messageFields = {
   replyTo: opt(Seq),
   threadRoot: opt(Seq),
   mentions: opt(Mentions),
+  /** It has its numbers and is not saved yet. Absent: saved. */
+  stage: opt(Type.Literal('accepted')),
 };
 
 const Message = Type.Object({ t: Type.Literal('message'), ...messageFields });
@@ -63,6 +66,8 @@ const Change = Type.Object({
   rev: Seq,
   op: Type.String(),
   seq: opt(Seq),
+  /** Of `lost`: what was shown under these numbers is void; each is a message of kind `lost` now. */
+  seqs: opt(Type.Array(Seq)),
   by: UserId,
   at: Instant,
   users: opt(Type.Array(UserId)),

@@ -21,5 +21,8 @@ export const Role = Type.Union([Type.Literal('owner'), Type.Literal('admin'), Ty
 
 export const opt = Type.Optional;
 
+/** The newest seq that is saved, where that is less than `head`. */
+export const SavedHead = opt(Count);
+
 export type ConversationKind = Static<typeof ConversationKind>;
 export type Role = Static<typeof Role>;

@@ -1,6 +1,6 @@
 import Type, { type Static } from 'typebox';
 import { messageFields } from './down.ts';
-import { Cid, ConversationKind, Count, Instant, Mid, opt, Role, Seq, Stage, UserId } from './fields.ts';
+import { Cid, ConversationKind, Count, Instant, Mid, opt, Role, SavedHead, Seq, Stage, UserId } from './fields.ts';
 import {
   DEVICE_NAME_MAX_CHARS,
   PAGE_MAX,
@@ -64,6 +64,7 @@ export const Conversation = Type.Object({
   kind: ConversationKind,
   title: opt(Type.String()),
   head: Count,
+  saved: SavedHead,
   rev: Count,
   lastRead: Count,
   unread: Count,
@@ -89,7 +90,7 @@ export const AddParticipantsRequest = Type.Object({
 });
 export const UpdateConversationRequest = Type.Object({ title: Title });
 
-export const MessagePage = Type.Object({ items: Type.Array(Message), head: Count });
+export const MessagePage = Type.Object({ items: Type.Array(Message), head: Count, saved: SavedHead });
 export const SendRequest = Type.Object(sendFields);
 export const SendResponse = Type.Object({
   cid: Cid,

@@ -205,8 +205,8 @@ class LiveClient implements Client {
   #onConversation(frame: DownFrameOf<'conversation'>, conversation: LiveConversation | undefined): void {
     this.conversations.onFrame(frame, { joined: conversation?.joined ?? false });
     if (frame.op === 'removed') conversation?.fail('not_participant');
-    // In again: what was refused before is welcome now.
-    else if (frame.op === 'added' && conversation?.wanted && !conversation.joined) this.#join([conversation]);
+    // In again: what was refused before is welcome now. That it was added may not have been told.
+    else if (conversation?.wanted && !conversation.joined && (frame.op === 'added' || conversation.refused)) this.#join([conversation]);
     this.#emit('conversation', frame);
   }
 

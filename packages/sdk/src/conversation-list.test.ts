@@ -39,6 +39,18 @@ test('joined conversations bring their own messages, edits and reads', async () 
   expect(item(client, 'c1')?.lastMessage?.body.text).toBe('two');
 });
 
+test('a large conversation that is left before it was pulled shows its newest message all the same', async () => {
+  const { server, client, conversation } = await opened({}, 1);
+  await loaded(client);
+  server.setMode('c1', 'none', 60_000);
+  server.post('c1', 'bob', '2');
+  server.tell({ t: 'conversation', cid: 'c1', op: 'changed', head: 2, unread: 2 });
+  await until(() => item(client, 'c1')?.unread === 2);
+  expect(item(client, 'c1')?.lastMessage?.seq).toBe(1);
+  conversation.close();
+  await until(() => item(client, 'c1')?.lastMessage?.seq === 2);
+});
+
 test('a read on another device lowers the count without a question', async () => {
   const { server, client } = setup();
   server.open('c1');

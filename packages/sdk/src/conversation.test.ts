@@ -188,6 +188,30 @@ test('removed: an error; added again: joined again', async () => {
   await until(() => seqs(conversation).length === 2);
 });
 
+test('a removal that is replayed after one was added again is history', async () => {
+  const { server, conversation } = await opened({}, 1);
+  // Heard before the change itself, which then belongs to no join.
+  server.tell({ t: 'conversation', cid: 'c1', op: 'removed', head: 0, unread: 0 });
+  await until(() => conversation.getSnapshot().error === 'not_participant');
+  server.change('c1', { op: 'participants_removed', users: ['ann'] });
+  server.change('c1', { op: 'participants_added', users: ['ann'], role: 'member' });
+  server.tell({ t: 'conversation', cid: 'c1', op: 'added', head: 1, unread: 1 });
+  server.post('c1', 'bob', '2');
+  await until(() => seqs(conversation).length === 2);
+  expect(conversation.getSnapshot().error).toBeUndefined();
+});
+
+test('added again without a word: news of it is word enough', async () => {
+  const { server, conversation } = await opened({}, 1);
+  server.change('c1', { op: 'participants_removed', users: ['ann'] });
+  await until(() => conversation.getSnapshot().error === 'not_participant');
+  server.change('c1', { op: 'participants_added', users: ['ann'], role: 'member' });
+  server.post('c1', 'bob', '2');
+  server.tell({ t: 'conversation', cid: 'c1', op: 'changed', head: 2, unread: 2 });
+  await until(() => seqs(conversation).length === 2);
+  expect(conversation.getSnapshot().error).toBeUndefined();
+});
+
 test('a conversation one is not in has an error', async () => {
   const { client } = setup();
   client.connect();

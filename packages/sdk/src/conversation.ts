@@ -7,13 +7,15 @@ import { Reading } from './reading.ts';
 import { Receipts } from './receipts.ts';
 import type { SendQueue } from './send-queue.ts';
 import { Snapshots } from './snapshot.ts';
-import { Timeline } from './timeline.ts';
+import { LOST, Timeline } from './timeline.ts';
 import type { Conversation, HttpApi, Message, NewMessage, OutboxItem, TimelineSnapshot } from './types.ts';
 import { TypingIn, TypingOut } from './typing.ts';
 import { ulid } from './ulid.ts';
 
 /** Closed and opened again within this, as routers and strict modes do, it was never left. */
 const LINGER_MS = 1_000;
+/** Accepted messages of which is remembered that listeners heard them; far more than are ever lost at once. */
+const HEARD_MAX = 1_000;
 /** Between two tries to begin anew on one connection: a server that goes on leaving gaps is not hammered. */
 const RESTART_MS = 1_000;
 
@@ -62,8 +64,12 @@ export class LiveConversation implements Conversation {
   #restartedAt = Number.NEGATIVE_INFINITY;
   #restartTimer: ReturnType<typeof setTimeout> | undefined;
   #head = 0;
+  /** The rev at which the server said that the user takes part: removals up to it were undone. */
+  #joinedRev = 0;
   /** Newest seq given to `message` listeners. */
   #emitted: number | undefined;
+  /** Mids that listeners heard before they were saved: they may come again under another seq. */
+  readonly #heard = new Set<string>();
   #error: string | undefined;
 
   constructor(cid: string, host: ConversationHost) {
@@ -98,6 +104,11 @@ export class LiveConversation implements Conversation {
     return this.#joined;
   }
 
+  /** For good, as it seemed. */
+  get refused(): boolean {
+    return this.#error !== undefined;
+  }
+
   open(): void {
     const lingering = this.#linger !== undefined;
     clearTimeout(this.#linger);
@@ -116,6 +127,8 @@ export class LiveConversation implements Conversation {
 
   #leave(): void {
     this.#host.send({ t: 'leave', cid: this.cid });
+    // What was told of and not pulled yet, nobody pulls any more; the list shows the newest.
+    if (this.#puller.active) this.#host.onDetailChanged(this.cid);
     this.onDisconnect();
     this.stop();
     if (!this.#timeline.loaded) {
@@ -153,6 +166,7 @@ export class LiveConversation implements Conversation {
     if (!this.wanted) return;
     const timeline = this.#timeline;
     this.#joined = true;
+    this.#joinedRev = frame.rev;
     this.#error = undefined;
     const same = timeline.rev === frame.rev && timeline.newest === frame.head;
     if (frame.reset || (this.#atHead && !same)) {
@@ -163,6 +177,7 @@ export class LiveConversation implements Conversation {
       // Nothing to replay, they say, and yet there is more than we have.
       return this.#restart();
     }
+    timeline.savedUpTo(frame.saved ?? frame.head);
     this.#head = Math.max(frame.head, timeline.newest);
     this.#reading.onJoined(frame.lastRead, { reset: frame.reset === true });
     this.#raiseLastRead(frame.lastRead);
@@ -185,6 +200,8 @@ export class LiveConversation implements Conversation {
     const accepted = this.#timeline.accept(frame);
     if (accepted === 'gap') return this.#restart();
     if (accepted === 'new') this.#onNew(frame);
+    if (frame.from === this.#host.userId()) this.#host.queue.seen(frame);
+    // Its ack may have been there before.
     this.#prune();
     if (this.#timeline.loaded && accepted !== 'known') this.#host.onActivity(this.cid, frame);
     this.#emitNew();
@@ -192,7 +209,7 @@ export class LiveConversation implements Conversation {
     this.#changed();
   }
 
-  #onNew({ from, seq, mid, at }: http.Message): void {
+  #onNew({ from, seq }: http.Message): void {
     this.#head = Math.max(this.#head, seq);
     this.#typingIn.set(from, false);
     // Who writes has read what stands before.
@@ -200,19 +217,20 @@ export class LiveConversation implements Conversation {
     else {
       this.#reading.known(seq);
       this.#raiseLastRead(seq);
-      this.#host.queue.settle(this.cid, mid, { seq, at });
-      // Its ack may have been there before.
-      this.#prune();
     }
   }
 
   onChangeFrame(frame: DownFrameOf<'change'>): void {
     if (!this.#joined || !this.#timeline.advance(frame.rev)) return;
-    this.#details.onChange(frame);
+    if (frame.op === LOST) {
+      this.#timeline.lose(frame);
+      this.#host.queue.onLost(frame);
+    } else this.#details.onChange(frame);
     if (frame.op === 'participants_removed') for (const user of frame.users ?? []) this.#receipts.drop(user);
     this.#host.onChange(frame);
     this.#host.onDetailChanged(this.cid);
-    if (frame.op === 'participants_removed' && frame.users?.includes(this.#host.userId() ?? '')) return this.fail('not_participant');
+    const isOut = frame.op === 'participants_removed' && frame.users?.includes(this.#host.userId() ?? '') && frame.rev > this.#joinedRev;
+    if (isOut) return this.fail('not_participant');
     this.#changed();
   }
 
@@ -241,8 +259,11 @@ export class LiveConversation implements Conversation {
   }
 
   /** An own message is saved. Where nothing comes by itself, it has to be asked for. */
-  onAck({ stage, rev }: DownFrameOf<'ack'>): void {
-    if (stage === 'saved') this.#puller.onOwn(rev);
+  onAck({ stage, pos, rev }: DownFrameOf<'ack'>): void {
+    if (stage !== 'saved') return;
+    this.#timeline.savedUpTo(pos);
+    this.#puller.onOwn(rev);
+    this.#changed();
   }
 
   onPullError(retryAfterMs: number): void {
@@ -322,7 +343,7 @@ export class LiveConversation implements Conversation {
   #onLoaded(): void {
     const { messages } = this.#timeline;
     const userId = this.#host.userId();
-    for (const { from, mid, seq, at } of messages) if (from === userId) this.#host.queue.settle(this.cid, mid, { seq, at });
+    for (const message of messages) if (message.from === userId) this.#host.queue.seen(message);
     const last = messages.at(-1);
     if (last !== undefined) this.#host.onActivity(this.cid, last);
     this.#prune();
@@ -357,19 +378,26 @@ export class LiveConversation implements Conversation {
   }
 
   #emitNew(): void {
-    const { loaded, messages, first, newest } = this.#timeline;
+    const { loaded, messages, first, newest, saved } = this.#timeline;
     if (!loaded) return;
     for (const message of messages.slice(Math.max((this.#emitted ?? newest) + 1 - first, 0))) {
       this.#emitted = message.seq;
-      this.#host.onMessage(this.#snapshots.message(message, this.#host.userId()));
+      if (message.kind === LOST || this.#heard.has(message.mid)) continue;
+      if (message.stage !== undefined) this.#remember(message.mid);
+      this.#host.onMessage(this.#snapshots.message(message, { userId: this.#host.userId(), saved }));
     }
+  }
+
+  #remember(mid: string): void {
+    this.#heard.add(mid);
+    if (this.#heard.size > HEARD_MAX) this.#heard.delete(this.#heard.values().next().value!);
   }
 
   /** Saved ones leave the queue when the timeline has them, or when nobody looks. */
   #prune(): void {
-    for (const { saved, item } of this.#host.queue.entries(this.cid))
-      if (saved !== undefined && (!this.wanted || (this.#timeline.loaded && saved.seq <= this.#timeline.newest)))
-        this.#host.queue.forget(this.cid, item.mid);
+    const { loaded, newest } = this.#timeline;
+    for (const { status, given, item } of this.#host.queue.entries(this.cid))
+      if (status === 'sent' && (!this.wanted || (loaded && given!.seq <= newest))) this.#host.queue.forget(this.cid, item.mid);
   }
 
   #changed(): void {

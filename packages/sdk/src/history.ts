@@ -48,9 +48,9 @@ export class History {
     const load = this.#load;
     const { timeline, messages, onOlder } = this.#options;
     if (!timeline.hasOlder) return;
-    const { items } = await messages({ before: timeline.first, limit: PAGE });
+    const page = await messages({ before: timeline.first, limit: PAGE });
     if (load !== this.#load || !timeline.loaded) return;
-    if (!timeline.prepend(items)) throw new GaplessError('internal', 'The page of history does not fit.');
+    if (!take(timeline, page)) throw new GaplessError('internal', 'The page of history does not fit.');
     onOlder();
   }
 
@@ -64,10 +64,9 @@ export class History {
     while (load === this.#load) {
       try {
         const { first } = timeline;
-        const page = first === 1 ? { items: [] } : messages({ before: first, limit: PAGE });
-        const [{ items }] = await Promise.all([page, fetchDetails()]);
+        const [page] = await Promise.all([first === 1 ? { items: [], head: 0 } : messages({ before: first, limit: PAGE }), fetchDetails()]);
         if (load !== this.#load) return;
-        if (!timeline.prepend(items)) throw new GaplessError('internal', 'The page of history does not end at the head.');
+        if (!take(timeline, page)) throw new GaplessError('internal', 'The page of history does not end at the head.');
         this.#loading = false;
         return onNewest();
       } catch (error) {
@@ -78,4 +77,9 @@ export class History {
       }
     }
   }
+}
+
+function take(timeline: Timeline, { items, head, saved = head }: http.MessagePage): boolean {
+  timeline.savedUpTo(saved);
+  return timeline.prepend(items);
 }

@@ -7,16 +7,17 @@ export class MessageViews {
   readonly #ofWire = new WeakMap<http.Message, Message>();
   readonly #ofEntry = new WeakMap<Entry, Message>();
 
-  wire(message: http.Message, status?: MessageStatus): Message {
+  wire(message: http.Message, stage: Message['stage'], status?: MessageStatus): Message {
     let view = this.#ofWire.get(message);
-    if (view === undefined || view.status !== status) {
-      view = viewOf(message, status);
+    if (view === undefined || view.status !== status || view.stage !== stage) {
+      const { rev: _rev, stage: _stage, t: _t, ...fields } = message as http.Message & { t?: string };
+      view = { ...fields, ...(status === undefined ? {} : { status }), ...(stage === undefined ? {} : { stage }) };
       this.#ofWire.set(message, view);
     }
     return view;
   }
 
-  /** One of the queue. A saved one has its seq only where it does not show a gap before it. */
+  /** One of the queue. It shows its seq only where that leaves no gap. */
   entry(entry: Entry, from: string, seq: number | undefined): Message {
     let view = this.#ofEntry.get(entry);
     if (view === undefined || view.from !== from || view.seq !== seq) {
@@ -24,7 +25,7 @@ export class MessageViews {
       view = {
         ...fields,
         from,
-        at: entry.saved?.at ?? createdAt,
+        at: entry.given?.at ?? createdAt,
         status: entry.status,
         ...(seq === undefined ? {} : { seq }),
         ...(entry.error === undefined ? {} : { error: entry.error }),
@@ -33,9 +34,4 @@ export class MessageViews {
     }
     return view;
   }
-}
-
-function viewOf(message: http.Message, status?: MessageStatus): Message {
-  const { rev: _rev, t: _t, ...fields } = message as http.Message & { t?: string };
-  return status === undefined ? fields : { ...fields, status };
 }

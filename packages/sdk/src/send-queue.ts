@@ -1,4 +1,4 @@
-import type { DownFrameOf, UpFrameOf } from '@gapless/protocol';
+import type { DownFrameOf, http, UpFrameOf } from '@gapless/protocol';
 import { ERRORS } from '@gapless/protocol/codes';
 import { Backoff } from './backoff.ts';
 import { GaplessError, knownCode } from './errors.ts';
@@ -8,9 +8,11 @@ import type { OutboxItem, OutboxStorage } from './types.ts';
 const FRAME_MAX_BYTES = 64 * 1024;
 /** The server answers or closes long before; against an answer that got lost on a connection that lives. */
 const ACK_TIMEOUT_MS = 20_000;
+/** The same for `saved` after `accepted`, which may take as long as the database is away. */
+const SAVED_TIMEOUT_MS = 60_000;
 
-/** What the server said of a saved message. */
-export interface Saved {
+/** What the server said of an accepted or saved message. */
+export interface Given {
   readonly seq: number;
   readonly at: number;
 }
@@ -18,25 +20,27 @@ export interface Saved {
 /** One message on its way, or stuck. Replaced, never changed, when something happens to it. */
 export interface Entry {
   readonly item: OutboxItem;
-  readonly status: 'sending' | 'sent' | 'failed';
-  readonly saved?: Saved;
+  readonly status: 'sending' | 'accepted' | 'sent' | 'failed';
+  /** Of accepted and sent ones. */
+  readonly given?: Given;
   readonly error?: string;
 }
 
 interface Waiter {
-  resolve(saved: Saved): void;
+  resolve(saved: Given): void;
   reject(error: GaplessError): void;
 }
 
 interface Lane {
-  /** In the order of the calls; the first ones may be on their way. */
-  waiting: string[];
+  /** In the order of the calls. */
+  readonly entries: Map<string, Entry>;
   readonly inFlight: Set<string>;
+  /** Accepted once, and not yet on this connection: they are sent again, before what comes after them. */
+  readonly unsure: Set<string>;
   /** Of the ack that is waited for, or of the next try. */
   timer: ReturnType<typeof setTimeout> | undefined;
   paused: boolean;
   readonly backoff: Backoff;
-  readonly entries: Map<string, Entry>;
 }
 
 export interface SendQueueOptions {
@@ -53,6 +57,7 @@ export interface SendQueueOptions {
  *
  * - In the outbox before anyone sees them; out of it when saved or dropped. Those refused for good wait there for a decision.
  * - A lane per conversation keeps the order of the calls. A retryable error pauses the lane; it goes on from the failed one.
+ * - An accepted one lets the next one go, and is waited for. One whose number was lost goes back to its place, and is sent again.
  * - The mid stays, so however often one is sent, it is one message.
  */
 export class SendQueue {
@@ -78,14 +83,14 @@ export class SendQueue {
     }
   }
 
-  /** Entries in order of the calls: saved ones that nobody has seen on the wire yet, sending, failed. */
+  /** In order of the calls, saved ones until they are forgotten. */
   entries(cid: string): Iterable<Entry> {
     return this.#lanes.get(cid)?.entries.values() ?? [];
   }
 
   /** Resolves when saved. @throws GaplessError when refused for good, `closed` when the client was closed first */
-  send(item: OutboxItem): Promise<Saved> {
-    const saved = new Promise<Saved>((resolve, reject) => {
+  send(item: OutboxItem): Promise<Given> {
+    const saved = new Promise<Given>((resolve, reject) => {
       const key = keyOf(item);
       this.#waiters.set(key, [...(this.#waiters.get(key) ?? []), { resolve, reject }]);
     });
@@ -100,19 +105,19 @@ export class SendQueue {
   }
 
   #enqueue(item: OutboxItem): void {
-    const lane = this.#lane(item.cid);
+    const { cid, mid } = item;
+    const lane = this.#lane(cid);
     // Again for a mid that is on its way: one message.
-    if (lane.entries.get(item.mid)?.status === 'sending') return;
-    lane.entries.delete(item.mid);
-    lane.entries.set(item.mid, { item, status: 'sending' });
+    if (isOpen(lane.entries.get(mid))) return;
+    lane.entries.delete(mid);
+    lane.entries.set(mid, { item, status: 'sending' });
     if (new TextEncoder().encode(JSON.stringify(toFrame(item))).length > FRAME_MAX_BYTES)
       return this.#fail(lane, item, new GaplessError('too_large', ERRORS.too_large.say));
-    lane.waiting.push(item.mid);
-    this.#options.onChange(item.cid);
-    this.#pump(item.cid, lane);
+    this.#options.onChange(cid);
+    this.#pump(cid, lane);
   }
 
-  /** A new connection: everything unacked goes again. */
+  /** A new connection: everything that is not saved goes again. */
   resume(): void {
     this.#online = true;
     for (const [cid, lane] of this.#lanes) this.#pump(cid, lane);
@@ -124,6 +129,7 @@ export class SendQueue {
       clearTimeout(lane.timer);
       lane.paused = false;
       lane.inFlight.clear();
+      doubt(lane);
     }
   }
 
@@ -144,26 +150,40 @@ export class SendQueue {
   forget(cid: string, mid: string): void {
     const entries = this.#lanes.get(cid)?.entries;
     const entry = entries?.get(mid);
-    if (entry === undefined || entry.status === 'sending') return;
+    if (entry === undefined || isOpen(entry)) return;
     entries!.delete(mid);
     if (entry.status === 'failed') this.#options.outbox.remove(cid, mid).catch(() => {});
     this.#options.onChange(cid);
   }
 
   onAck({ cid, mid, pos, at, stage }: DownFrameOf<'ack'>): void {
-    // `accepted` has a seq, but only `saved` is a promise.
-    if (mid !== undefined && stage === 'saved') this.settle(cid, mid, { seq: pos, at });
+    const lane = this.#lanes.get(cid);
+    if (lane === undefined || mid === undefined) return;
+    // From here on this connection is told what becomes of it, so it need not be asked again.
+    lane.inFlight.delete(mid);
+    lane.unsure.delete(mid);
+    this.#given(lane, mid, { seq: pos, at }, stage);
+    this.#pump(cid, lane);
   }
 
-  /** Saved: by its ack, or because the message itself was seen. */
-  settle(cid: string, mid: string, saved: Saved): void {
+  /** The message itself was seen, whatever became of its ack. */
+  seen({ cid, mid, seq, at, stage }: http.Message): void {
     const lane = this.#lanes.get(cid);
-    const entry = lane?.entries.get(mid);
-    if (lane === undefined || entry === undefined || entry.saved !== undefined) return;
-    lane.backoff.reset();
-    this.#finish(lane, { item: entry.item, status: 'sent', saved });
-    for (const { resolve } of this.#takeWaiters(entry.item)) resolve(saved);
+    if (lane === undefined) return;
+    if (lane.entries.get(mid)?.status === 'sending') lane.unsure.add(mid);
+    this.#given(lane, mid, { seq, at }, stage);
     this.#pump(cid, lane);
+  }
+
+  #given(lane: Lane, mid: string, given: Given, stage: 'accepted' | 'saved' = 'saved'): void {
+    const entry = lane.entries.get(mid);
+    // An accepted one that was refused since waits for its user, unless it is saved after all.
+    if (entry === undefined || !(isOpen(entry) || (entry.status === 'failed' && stage === 'saved'))) return;
+    const { item } = entry;
+    lane.backoff.reset();
+    if (stage === 'accepted') return this.#set(lane, { item, status: 'accepted', given });
+    this.#finish(lane, { item, status: 'sent', given });
+    for (const { resolve } of this.#takeWaiters(item)) resolve(given);
   }
 
   onError({ code, msg, ref, retryAfterMs }: DownFrameOf<'error'>): void {
@@ -172,12 +192,28 @@ export class SendQueue {
     const lane = this.#lanes.get(cid);
     const entry = lane?.entries.get(mid);
     // Not on its way: an earlier error already put it back.
-    if (lane === undefined || entry === undefined || !lane.inFlight.has(mid)) return;
+    if (lane === undefined || entry === undefined || !(lane.inFlight.has(mid) || entry.status === 'accepted')) return;
     const known = knownCode(code);
-    const final = known === undefined ? retryAfterMs === undefined : ERRORS[known].retry === 'never';
-    if (!final) return this.#pauseLane(cid, lane, retryAfterMs ?? lane.backoff.next());
-    this.#fail(lane, entry.item, new GaplessError(known ?? 'internal', msg));
+    const retry = known === undefined ? (retryAfterMs === undefined ? 'never' : 'later') : ERRORS[known].retry;
+    if (retry === 'never') {
+      this.#fail(lane, entry.item, new GaplessError(known ?? 'internal', msg));
+      return this.#pump(cid, lane);
+    }
+    // A number that it had may be lost, unless all this says is that nobody looked this time.
+    if (retry === 'same_mid' || !lane.inFlight.has(mid)) this.#void(lane, entry);
+    this.#pauseLane(cid, lane, retryAfterMs ?? lane.backoff.next());
+  }
+
+  onLost({ cid, seqs }: DownFrameOf<'change'>): void {
+    const lane = this.#lanes.get(cid);
+    if (lane === undefined || seqs === undefined) return;
+    for (const entry of lane.entries.values()) if (entry.status === 'accepted' && seqs.includes(entry.given!.seq)) this.#void(lane, entry);
     this.#pump(cid, lane);
+  }
+
+  #void(lane: Lane, { item }: Entry): void {
+    lane.unsure.delete(item.mid);
+    this.#set(lane, { item, status: 'sending' });
   }
 
   /** Nothing more goes until then; answers to what is already on the wire still count. */
@@ -193,13 +229,20 @@ export class SendQueue {
 
   #pump(cid: string, lane: Lane): void {
     if (!this.#online || lane.paused) return;
-    for (const mid of lane.waiting.slice(0, this.#options.window)) {
-      if (lane.inFlight.has(mid)) continue;
-      if (!this.#options.send(toFrame(lane.entries.get(mid)!.item))) return;
-      lane.inFlight.add(mid);
+    const open = [...lane.entries.values()].filter(isOpen);
+    const waiting = open.filter(({ status, item: { mid } }) => status === 'sending' || lane.unsure.has(mid));
+    for (const { item } of waiting.slice(0, this.#options.window)) {
+      if (lane.inFlight.has(item.mid)) continue;
+      if (!this.#options.send(toFrame(item))) return;
+      lane.inFlight.add(item.mid);
     }
     clearTimeout(lane.timer);
     if (lane.inFlight.size > 0) lane.timer = setTimeout(() => this.#pauseLane(cid, lane, 0), ACK_TIMEOUT_MS);
+    else if (open.length > 0)
+      lane.timer = setTimeout(() => {
+        doubt(lane);
+        this.#pump(cid, lane);
+      }, SAVED_TIMEOUT_MS);
   }
 
   #fail(lane: Lane, item: OutboxItem, error: GaplessError): void {
@@ -209,14 +252,18 @@ export class SendQueue {
 
   #finish(lane: Lane, entry: Entry): void {
     const { cid, mid } = entry.item;
-    lane.waiting = lane.waiting.filter((each) => each !== mid);
     lane.inFlight.delete(mid);
-    lane.entries.set(mid, entry);
+    lane.unsure.delete(mid);
     const { outbox } = this.#options;
     // Left in the outbox by a broken storage it would be sent once more after a reload, which the mid makes harmless.
     const kept = entry.error === undefined ? outbox.remove(cid, mid) : outbox.put({ ...entry.item, failed: entry.error });
     kept.catch(() => {});
-    this.#options.onChange(cid);
+    this.#set(lane, entry);
+  }
+
+  #set(lane: Lane, entry: Entry): void {
+    lane.entries.set(entry.item.mid, entry);
+    this.#options.onChange(entry.item.cid);
   }
 
   #takeWaiters(item: OutboxItem): Waiter[] {
@@ -228,11 +275,21 @@ export class SendQueue {
   #lane(cid: string): Lane {
     let lane = this.#lanes.get(cid);
     if (lane === undefined) {
-      lane = { waiting: [], inFlight: new Set(), timer: undefined, paused: false, backoff: new Backoff(), entries: new Map() };
+      lane = { entries: new Map(), inFlight: new Set(), unsure: new Set(), timer: undefined, paused: false, backoff: new Backoff() };
       this.#lanes.set(cid, lane);
     }
     return lane;
   }
+}
+
+/** Neither saved nor refused. */
+function isOpen(entry: Entry | undefined): boolean {
+  return entry?.status === 'sending' || entry?.status === 'accepted';
+}
+
+/** Nobody tells any more what becomes of those that are accepted. */
+function doubt({ entries, unsure }: Lane): void {
+  for (const { status, item } of entries.values()) if (status === 'accepted') unsure.add(item.mid);
 }
 
 /** Always the same for the same item: another payload under the same mid would be a conflict. */

@@ -2,10 +2,9 @@ import { gzipSync } from 'node:zlib';
 import { build } from 'vite';
 import { expect, test } from 'vitest';
 
-// 16 and not 15 KB: what it knows of networks in trouble (deaf ones, sign-in pages, servers that ask for patience) came to half a KB.
-const MAX_BYTES = 16 * 1024;
+const MAX_BYTES = 15 * 1024;
 
-test('the whole SDK is at most 16 KB, minified and gzipped', async () => {
+test('the whole SDK is at most 15 KB, minified and gzipped', async () => {
   const built = await build({
     configFile: false,
     logLevel: 'silent',
@@ -13,12 +12,12 @@ test('the whole SDK is at most 16 KB, minified and gzipped', async () => {
       write: false,
       minify: true,
       target: 'es2022',
-      lib: { entry: new URL('index.ts', import.meta.url).pathname, formats: ['es'] },
+      // The format `es` keeps white space for tools that read it again; what a browser gets has none.
+      lib: { entry: new URL('index.ts', import.meta.url).pathname, formats: ['iife'], name: 'gapless' },
     },
   });
   const outputs = [built].flat().flatMap((each) => ('output' in each ? each.output : []));
   const code = outputs.map((chunk) => (chunk.type === 'chunk' ? chunk.code : '')).join('');
-  // The library format keeps line breaks for tree shaking; an app's bundle would not.
   const bytes = gzipSync(code, { level: 9 }).length;
   console.log(`@gapless/sdk: ${bytes} bytes gzipped, ${code.length} minified`);
   expect(code).not.toContain('typebox');

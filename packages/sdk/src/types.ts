@@ -68,15 +68,20 @@ export interface OutboxItem {
   readonly failed?: string;
 }
 
-/** Durable, in order. An item is removed once its message is acked or dropped; `put` of a known mid replaces it. */
+/** Durable, in order. An item is removed once its message is saved or dropped; `put` of a known mid replaces it. */
 export interface OutboxStorage {
   load(): Promise<OutboxItem[]>;
   put(item: OutboxItem): Promise<void>;
   remove(cid: string, mid: string): Promise<void>;
 }
 
-/** sending → sent (saved) → delivered → read; sending → failed (a final error; `retry` sends it again). Others' messages have none. */
-export type MessageStatus = 'sending' | 'sent' | 'delivered' | 'read' | 'failed';
+/**
+ * sending → sent (saved) → delivered → read; sending → failed (a final error; `retry` sends it again). Others' messages have none.
+ *
+ * Where the server acknowledges in two phases, sending → accepted → sent: it has its number and is not saved yet. In a disaster the
+ * number is lost, and it is `sending` again by itself.
+ */
+export type MessageStatus = 'sending' | 'accepted' | 'sent' | 'delivered' | 'read' | 'failed';
 
 export interface Message {
   readonly cid: string;
@@ -96,6 +101,8 @@ export interface Message {
   readonly mentions?: readonly string[];
   readonly editedAt?: number;
   readonly recalledAt?: number;
+  /** It has its number and was not saved when this client last heard of it. Absent: saved. */
+  readonly stage?: 'accepted';
 }
 
 /** A value that changes; the pair fits React's `useSyncExternalStore`. Snapshots are immutable and stable between changes. */
@@ -120,7 +127,10 @@ export interface ConversationList extends Observable<ConversationListSnapshot> {
 }
 
 export interface TimelineSnapshot {
-  /** In seq order, unsent ones last. No seq twice, none missing between the first and the last. */
+  /**
+   * In seq order, unsent ones last. No seq and no mid twice, no seq missing between the first and the last. One of kind `lost` holds the
+   * place of a number whose message was lost before it was saved.
+   */
   readonly messages: readonly Message[];
   /** `reset` of the server, or the first page: nothing is shown yet. */
   readonly loaded: boolean;
@@ -153,7 +163,7 @@ export interface Conversation extends Observable<TimelineSnapshot> {
   /** Joins, loads the newest page, and stays joined over reconnects. */
   open(): void;
   close(): void;
-  /** Shows at once as `sending`; resolves with the saved message, rejects with GaplessError when it failed for good. */
+  /** Shows at once as `sending`; resolves when saved, rejects with GaplessError when it failed for good. */
   send(message: NewMessage): Promise<Message>;
   /** Sends a failed message again, with the same mid. */
   retry(mid: string): void;
@@ -168,7 +178,7 @@ export interface Conversation extends Observable<TimelineSnapshot> {
 
 export interface ClientEvents {
   state: (state: ConnectionState, reason?: { code: number; reason: string }) => void;
-  /** Every new message of joined conversations, each once, in seq order. Not called for pages of history. */
+  /** Every new message of joined conversations, each once, in seq order; none of kind `lost`. Not called for pages of history. */
   message: (message: Message) => void;
   change: (change: DownFrameOf<'change'>) => void;
   conversation: (frame: DownFrameOf<'conversation'>) => void;

@@ -20,6 +20,11 @@ export function ulid(now = Date.now()): string {
   return time + lastRandom.map((digit) => DIGITS[digit]).join('');
 }
 
+/** Forgets what was given so far: for a simulation, in which one process plays many, one after the other. */
+export function restartUlids(): void {
+  lastAt = 0;
+}
+
 function increment(digits: number[]): void {
   for (let at = digits.length - 1; at >= 0; at--) {
     if (digits[at]! < 31) {

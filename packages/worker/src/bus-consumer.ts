@@ -50,6 +50,8 @@ function typeOf(op: (LogEntry & { op: 'change' })['detail']['op']): string {
       return 'member.added';
     case 'participants_removed':
       return 'member.removed';
+    case 'lost':
+      return 'message.lost';
     default:
       return unreachable(op);
   }

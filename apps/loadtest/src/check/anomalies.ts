@@ -1,6 +1,9 @@
 /** What can be wrong with a history, and which promise it breaks (docs/operating/load.md). */
 export const ANOMALIES = {
-  'lost-write': 'an acknowledged message is not in the final history',
+  'lost-write': 'a message that was acknowledged as saved is not in the final history',
+  'silent-loss': 'a message that was acknowledged as accepted is lost, and its sender was not told',
+  'shown-as-saved': 'a message that was shown as saved is lost',
+  'shown-again': 'a device was shown a message under another number before it was told that the first one is lost',
   'conflicting-seq': 'one seq was seen as two messages',
   'conflicting-ack': 'acknowledgements of one message, or its ack and the history, name different seqs',
   'twice-saved': 'one mid stands under two seqs',

@@ -10,6 +10,12 @@ export interface CheckResult {
   readonly sent: number;
   readonly acked: number;
   readonly received: number;
+  /** Of those acknowledged: as accepted, as saved. */
+  readonly accepted: number;
+  readonly saved: number;
+  /** Acknowledged as accepted, and lost before they were saved; of these, those whose sender was told. */
+  readonly acceptedLost: number;
+  readonly acceptedLostReported: number;
   /** Conversations whose final history was not given: loss and holes could not be looked for there. */
   readonly withoutHistory: number;
   readonly anomalies: readonly AnomalyCount[];
@@ -20,7 +26,18 @@ export class HistoryCheck {
   readonly #log = new AnomalyLog();
   readonly #options: CheckOptions;
   #open = new Map<string, ConversationCheck>();
-  #totals = { events: 0, conversations: 0, sent: 0, acked: 0, received: 0, withoutHistory: 0 };
+  readonly #totals = {
+    events: 0,
+    conversations: 0,
+    sent: 0,
+    acked: 0,
+    received: 0,
+    accepted: 0,
+    saved: 0,
+    acceptedLost: 0,
+    acceptedLostReported: 0,
+    withoutHistory: 0,
+  };
 
   constructor(options: CheckOptions = {}) {
     this.#options = options;
@@ -42,7 +59,8 @@ export class HistoryCheck {
       const { history } = conversation.finish();
       this.#totals.conversations++;
       this.#totals.sent += conversation.sends.size;
-      this.#totals.acked += conversation.sends.acked;
+      for (const name of ['acked', 'accepted', 'saved', 'acceptedLost', 'acceptedLostReported'] as const)
+        this.#totals[name] += conversation.sends[name];
       this.#totals.received += conversation.received;
       if (!history) this.#totals.withoutHistory++;
     }

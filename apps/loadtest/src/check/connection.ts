@@ -28,25 +28,32 @@ export class ConnectionCheck {
 
   joined({ since, head, reset }: EventOf<'joined'>): void {
     this.#joined = true;
-    this.#missing.clear();
+    if (reset === true) this.#missing.clear();
+    this.#flush();
     this.#next = reset === true ? undefined : (since ?? head) + 1;
   }
 
-  received(seq: number): void {
+  received({ seq, changed, lost }: EventOf<'recv'>): void {
     if (!this.#joined) return this.#log.add('uninvited', `${this.#name}: seq ${seq}`);
     const next = this.#next ?? seq;
     if (seq >= next) {
       if (seq > next) this.#skip(next, seq);
       this.#next = seq + 1;
     } else if (this.#missing.delete(seq)) this.#log.add('reorder', `${this.#name}: seq ${seq} after ${next - 1}`);
-    else this.#log.add('duplicate', `${this.#name}: seq ${seq} again, after ${next - 1}`);
+    // What it has may come again, changed.
+    else if (changed !== true && lost !== true) this.#log.add('duplicate', `${this.#name}: seq ${seq} again, after ${next - 1}`);
   }
 
   /** Holes that nothing filled, and messages that never came. */
   finish(last: number): void {
-    for (const seq of this.#missing) this.#log.add('gap', `${this.#name}: seq ${seq} never came`);
+    this.#flush();
     if (this.drained && this.#next !== undefined && this.#next <= last)
       this.#log.add('unobserved', `${this.#name}: has up to ${this.#next - 1}, the newest is ${last}`);
+  }
+
+  #flush(): void {
+    for (const seq of this.#missing) this.#log.add('gap', `${this.#name}: seq ${seq} never came`);
+    this.#missing.clear();
   }
 
   #skip(from: number, to: number): void {

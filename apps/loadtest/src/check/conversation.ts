@@ -1,6 +1,7 @@
 import { unreachable } from '@gapless/kit';
 import type { AnomalyLog } from './anomalies.ts';
 import { ConnectionCheck } from './connection.ts';
+import { DevicesCheck } from './device.ts';
 import type { EventOf, HistoryEvent } from './event.ts';
 import { idOf, type Observed, SendsCheck } from './sends.ts';
 
@@ -24,10 +25,13 @@ export class ConversationCheck {
   readonly #connections = new Map<string, { user: string; check: ConnectionCheck }>();
   /** What each seq was seen as, and one observation of it. */
   readonly #messages = new Map<number, Observed>();
+  /** Numbers that are no message any more, by anybody's word. */
+  readonly #lost = new Set<number>();
+  /** The final history: each seq, and which of them are messages. */
   readonly #history: number[] = [];
+  readonly #keptMessages = new Set<number>();
   readonly #cursors = new Map<string, number>();
-  /** The largest seq that a device has seen. */
-  readonly #seen = new Map<string, number>();
+  readonly #devices = new DevicesCheck();
 
   constructor(cid: string, log: AnomalyLog, options: CheckOptions) {
     this.#cid = cid;
@@ -51,11 +55,14 @@ export class ConversationCheck {
       case 'fail':
         return this.sends.fail(event);
       case 'info':
-        return;
+        return this.sends.info(event);
       case 'joined':
         return this.#joined(event);
       case 'recv':
         return this.#receive(event);
+      case 'lost':
+        for (const seq of event.seqs) this.#lost.add(seq);
+        return this.#devices.told(deviceOf(event), event.seqs);
       case 'cursor':
         return this.#cursor(event);
       case 'drained':
@@ -69,14 +76,13 @@ export class ConversationCheck {
   finish(): { history: boolean } {
     const history = this.#history.length > 0;
     if (history) this.#checkDense();
-    const kept = history ? this.#history : [...this.#messages.keys()];
+    for (const message of this.#messages.values()) this.sends.observed(this.#cid, message, this.#options.foreignWriters ?? false);
+    this.#voidLost();
+    const kept = history ? this.#history : [...this.#messages.keys(), ...this.#lost];
     const seqOf = new Map<string, number>();
     for (const seq of kept.sort((a, b) => a - b)) this.#identify(seq, seqOf);
-    for (const message of this.#messages.values()) this.sends.observed(this.#cid, message, this.#options.foreignWriters ?? false);
-    if (history) {
-      this.sends.compare(this.#cid, seqOf);
-      this.#checkKept();
-    }
+    this.sends.conclude(this.#cid, { seqOf, lost: this.#lost, history });
+    if (history) this.#checkKept();
     if (this.#options.realTime !== false) this.sends.realTime(this.#cid, seqOf);
     const last = kept.at(-1) ?? 0;
     for (const { user, check } of this.#connections.values()) {
@@ -89,15 +95,27 @@ export class ConversationCheck {
   }
 
   #joined(event: EventOf<'joined'>): void {
-    const device = deviceOf(event);
-    const seen = this.#seen.get(device) ?? 0;
+    const seen = this.#devices.joined(deviceOf(event), event);
     if (event.head < seen) this.#log.add('head-regressed', `${this.#cid}: ${event.u}/${event.d} saw ${seen}, then joined at ${event.head}`);
-    this.#seen.set(device, Math.max(seen, event.head));
     this.#connection(event).joined(event);
   }
 
   #receive(event: Observed): void {
     this.#received++;
+    const { seq, lost } = event;
+    if (lost === true) this.#lost.add(seq);
+    else this.#note(event);
+    if (event.via === 'history') {
+      this.#history.push(seq);
+      if (lost !== true) this.#keptMessages.add(seq);
+    } else {
+      this.#connection(event).received(event);
+      this.#devices.received(deviceOf(event), idOf(event.from, event.mid), event);
+    }
+  }
+
+  /** Of several observations the most telling is kept: unchanged rather than changed, saved rather than accepted. */
+  #note(event: Observed): void {
     const { seq } = event;
     const known = this.#messages.get(seq);
     if (known === undefined) this.#messages.set(seq, event);
@@ -105,19 +123,30 @@ export class ConversationCheck {
       this.#log.add('conflicting-seq', `${this.#cid}: seq ${seq} is ${idOf(known.from, known.mid)} and ${idOf(event.from, event.mid)}`);
     else if (known.h !== event.h && event.changed !== true && known.changed !== true)
       this.#log.add('altered', `${this.#cid}: seq ${seq} with bodies ${known.h} and ${event.h}`);
-    else if (known.changed === true && event.changed !== true) this.#messages.set(seq, event);
-    if (event.via === 'history') this.#history.push(seq);
-    else {
-      this.#connection(event).received(seq);
-      const device = deviceOf(event);
-      if (seq > (this.#seen.get(device) ?? 0)) this.#seen.set(device, seq);
+    else if ((known.changed === true && event.changed !== true) || (known.stage === 'accepted' && event.stage === undefined))
+      this.#messages.set(seq, event);
+  }
+
+  /** What stood under a lost number does not count any more, if nobody was told that it is saved. */
+  #voidLost(): void {
+    for (const seq of this.#lost) {
+      const message = this.#messages.get(seq);
+      if (message === undefined) continue;
+      const id = idOf(message.from, message.mid);
+      if (this.#keptMessages.has(seq)) this.#log.add('conflicting-seq', `${this.#cid}: seq ${seq} is lost, and is ${id}`);
+      else if (message.stage === undefined) this.#log.add('shown-as-saved', `${this.#cid}: seq ${seq}, ${id}`);
+      this.#messages.delete(seq);
     }
+    for (const { device, id, before, seq } of this.#devices.again)
+      if (this.#lost.has(before)) this.#log.add('shown-again', `${this.#cid}: ${device} saw ${id} as ${before}, then as ${seq}`);
   }
 
   /** One mid under two seqs shows here. */
   #identify(seq: number, seqOf: Map<string, number>): void {
-    const { from, mid } = this.#messages.get(seq)!;
-    const id = idOf(from, mid);
+    const message = this.#messages.get(seq);
+    // A lost number is nobody's.
+    if (message === undefined) return;
+    const id = idOf(message.from, message.mid);
     const before = seqOf.get(id);
     if (before === undefined) seqOf.set(id, seq);
     else if (before !== seq) this.#log.add('twice-saved', `${this.#cid}: ${id} is ${before} and ${seq}`);
@@ -137,6 +166,7 @@ export class ConversationCheck {
     const kept = new Set(this.#history);
     for (const { seq, from, mid } of this.#messages.values())
       if (!kept.has(seq)) this.#log.add('phantom', `${this.#cid}: seq ${seq}, ${idOf(from, mid)}`);
+    for (const seq of this.#lost) if (!kept.has(seq)) this.#log.add('phantom', `${this.#cid}: seq ${seq}, lost`);
   }
 
   #cursor(event: EventOf<'cursor'>): void {

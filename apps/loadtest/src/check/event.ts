@@ -18,7 +18,15 @@ export interface Where {
 export type What =
   /** `h` is a digest of the body, the same for the same body everywhere in the history. */
   | { readonly ev: 'invoke'; readonly op: 'send'; readonly mid: string; readonly h: string }
-  | { readonly ev: 'ok'; readonly op: 'send'; readonly mid: string; readonly seq: number; readonly dup?: boolean }
+  /** Without a stage it is saved. */
+  | {
+      readonly ev: 'ok';
+      readonly op: 'send';
+      readonly mid: string;
+      readonly seq: number;
+      readonly dup?: boolean;
+      readonly stage?: 'accepted';
+    }
   /** Definitely refused. */
   | { readonly ev: 'fail'; readonly op: 'send'; readonly mid: string; readonly code?: string }
   /** Unknown: the answer never came, or said so. */
@@ -34,7 +42,13 @@ export type What =
       readonly via: 'live' | 'replay' | 'history';
       /** Edited or recalled: its body is no longer the one that was sent. */
       readonly changed?: boolean;
+      /** Not yet saved. */
+      readonly stage?: 'accepted';
+      /** No message: its number was given before the store was asked, and what had it is gone. */
+      readonly lost?: boolean;
     }
+  /** This connection was told that what it may have seen under these numbers is gone. */
+  | { readonly ev: 'lost'; readonly seqs: readonly number[] }
   /** The user `of` has read up to `pos`, as told to this connection. */
   | { readonly ev: 'cursor'; readonly of: string; readonly pos: number }
   /** This connection was open to the end, and was given all the time it asked for: it must have everything. */
@@ -42,7 +56,9 @@ export type What =
 
 export type EventOf<E extends What['ev']> = Where & Extract<What, { ev: E }>;
 
+type HistoryMessage = Pick<EventOf<'recv'>, 'seq' | 'mid' | 'from' | 'h' | 'changed' | 'stage' | 'lost'>;
+
 /** The final history of a conversation as events, whoever read it. */
-export function historyEvent(cid: string, message: { seq: number; mid: string; from: string; h: string; changed?: boolean }): HistoryEvent {
+export function historyEvent(cid: string, message: HistoryMessage): HistoryEvent {
   return { p: 'history', u: '', d: '', k: 0, t: 0, cid, ev: 'recv', via: 'history', ...message };
 }

@@ -1,5 +1,6 @@
 import { bodyDigest } from '../digest.ts';
 import { type HistoryEvent, historyEvent } from './event.ts';
+import { marksOf } from './message-marks.ts';
 
 const PAGE = 200;
 
@@ -11,6 +12,8 @@ interface Page {
     body: unknown;
     editedAt?: number;
     recalledAt?: number;
+    kind: string;
+    stage?: 'accepted';
   }[];
 }
 
@@ -18,10 +21,9 @@ interface Page {
 export async function* serverLog({ url, token, cid }: { url: string; token: string; cid: string }): AsyncGenerator<HistoryEvent> {
   for (let after = 0; ; ) {
     const { items } = await page(`${url}/v1/conversations/${encodeURIComponent(cid)}/messages?after=${after}&limit=${PAGE}`, token);
-    for (const { seq, mid, from, body, editedAt, recalledAt } of items) {
-      const changed = editedAt !== undefined || recalledAt !== undefined;
-      yield historyEvent(cid, { seq, mid, from, h: bodyDigest(body), ...(changed ? { changed } : {}) });
-      after = seq;
+    for (const item of items) {
+      yield historyEvent(cid, { seq: item.seq, mid: item.mid, from: item.from, h: bodyDigest(item.body), ...marksOf(item) });
+      after = item.seq;
     }
     if (items.length < PAGE) return;
   }

@@ -20,6 +20,11 @@ const UNKNOWN = new Set(['store_unavailable', 'internal']);
 /** What becomes of those who read slowly or not at all, by the protocol: no error. */
 const EXPECTED_OF_SLOW = new Set([1006, 4408, 4409]);
 
+/** Before a message whose number was lost goes again, where the server names no time. */
+const VOID_RETRY_MS = 500;
+
+type ErrorFrame = Extract<DownFrame, { t: 'error' }>;
+
 /** Sent again at a time after a return; the next with each answer. Who does not read its answers must not send the same for ever. */
 const RESEND_WINDOW = 16;
 
@@ -48,6 +53,10 @@ export class LoadClient {
   #arrivedUs = 0;
   /** Sent, no answer yet: mid to frame. */
   readonly #open = new Map<string, string>();
+  /** Of these, the ones that are accepted. */
+  readonly #accepted = new Set<string>();
+  /** Of these, the ones that were accepted, and lost their number. */
+  readonly #voided = new Set<string>();
   /** Of these, what still waits to be sent again after a return; later ones wait behind it. */
   #unsure: { mid: string; again: boolean }[] = [];
   #pings = 0;
@@ -115,13 +124,13 @@ export class LoadClient {
   }
 
   /** Whether its latency says something of the server. In a storm only those do that stayed: the others' thread is busy returning. */
-  send(n: number, intendedUs: number): boolean {
-    const { run, counts, options } = this.#context;
+  send(intendedUs: number): boolean {
+    const { tag, counts, options } = this.#context;
     if (options.mode === 'ping') return this.#ping(intendedUs);
     const { role, steady } = this.plan;
     const storm = this.#context.storm || this.#context.inStorm(intendedUs);
     const measured = !this.#absent && !dawdles(role) && (steady || !storm);
-    const mid = makeMid(run, this.plan.index, n, intendedUs, { node: this.#node, measured });
+    const mid = makeMid({ tag, client: this.plan.index, intendedUs, node: this.#node, measured });
     const frame = `{"t":"send","cid":${JSON.stringify(this.plan.cid)},"mid":"${mid}","kind":"text","body":${this.#body}}`;
     counts.sent++;
     this.#open.set(mid, frame);
@@ -184,7 +193,8 @@ export class LoadClient {
   /** At the end, when nothing more will come. */
   finish(): void {
     for (const mid of this.#open.keys()) {
-      this.#context.error('no answer');
+      if (this.#accepted.has(mid) || this.#voided.has(mid)) this.#context.counts.unsaved++;
+      else this.#context.error('no answer');
       if (this.#joined) this.#tell({ ev: 'info', op: 'send', mid });
     }
     if (this.#joined) this.#tell({ ev: 'drained' });
@@ -234,6 +244,8 @@ export class LoadClient {
         this.#context.counts.received++;
         if (frame.n !== undefined) this.#context.record('ping', frame.n, this.#arrivedUs);
         return this.onAnswer();
+      case 'change':
+        return frame.op === 'lost' ? this.receiver.lost(frame.seqs ?? []) : undefined;
       case 'read':
         return this.#tell({ ev: 'cursor', of: frame.from, pos: frame.pos });
       case 'goaway':
@@ -265,19 +277,49 @@ export class LoadClient {
   #acknowledged(mid: string, seq: number, stage: 'accepted' | 'saved', dup: boolean): void {
     const { heads, counts, window, measureFromUs } = this.#context;
     const intendedUs = intendedOf(mid);
-    if (isMeasured(mid)) {
+    const first = this.#open.has(mid) && !this.#accepted.has(mid);
+    if (isMeasured(mid) && (first || stage === 'saved')) {
       this.#context.record(stage, intendedUs, this.#arrivedUs);
       if (stage === 'saved' && intendedUs >= measureFromUs) window.saved.record(this.#arrivedUs - intendedUs);
     }
-    if (stage !== 'saved' || !this.#open.delete(mid)) return;
+    if (!this.#open.has(mid)) return;
+    this.#tell({ ev: 'ok', op: 'send', mid, seq, ...(dup ? { dup } : {}), ...(stage === 'accepted' ? { stage } : {}) });
+    if (stage === 'accepted') this.#accepted.add(mid);
+    else {
+      this.#open.delete(mid);
+      this.#accepted.delete(mid);
+      this.#voided.delete(mid);
+      counts.saved++;
+      if ((heads.get(this.plan.cid) ?? 0) < seq) heads.set(this.plan.cid, seq);
+    }
+    if (stage === 'accepted' && first) counts.accepted++;
+    // The first answer lets the next one go, whichever stage it tells of.
+    if (!first && !dup) return;
     this.#resendNext();
-    counts.saved++;
-    if ((heads.get(this.plan.cid) ?? 0) < seq) heads.set(this.plan.cid, seq);
-    this.#tell({ ev: 'ok', op: 'send', mid, seq, ...(dup ? { dup } : {}) });
-    this.onAnswer();
+    if (first) this.onAnswer();
   }
 
-  #failed({ code, ref }: Extract<DownFrame, { t: 'error' }>): void {
+  /** Whether it was accepted, and its number is not its own any more. From then on nothing but a final error ends it. */
+  #isVoid(mid: string, code: string): boolean {
+    if (this.#voided.has(mid)) return UNKNOWN.has(code) || code === 'server_busy';
+    if (!UNKNOWN.has(code) || !this.#accepted.delete(mid)) return false;
+    this.#context.counts.voided++;
+    this.#voided.add(mid);
+    return true;
+  }
+
+  /** Its number is void. It is still to be saved: it goes again with the same mid. */
+  async #sendAgain(mid: string, { code, retryAfterMs = VOID_RETRY_MS }: ErrorFrame): Promise<void> {
+    this.#tell({ ev: 'info', op: 'send', mid, code });
+    await sleep(retryAfterMs);
+    if (!this.#joined || !this.#open.has(mid)) return;
+    this.#unsure.push({ mid, again: true });
+    this.#resendNext();
+  }
+
+  #failed(frame: ErrorFrame): void {
+    const { code, ref } = frame;
+    if (ref?.mid !== undefined && this.#isVoid(ref.mid, code)) return void this.#sendAgain(ref.mid, frame);
     this.#context.error(code);
     if (ref?.t === 'join') this.#waiting?.reject(new Error(`joining was answered ${code}`));
     if (ref?.mid === undefined || !this.#open.delete(ref.mid)) return;

@@ -1,4 +1,5 @@
 import type { HistoryWriter } from './history-writer.ts';
+import { tagOf } from './mid.ts';
 import { NodeTurns } from './nodes.ts';
 import type { LoadOptions, Role } from './options.ts';
 import { Scanned } from './scanner.ts';
@@ -8,7 +9,9 @@ import { Window } from './window.ts';
 /** What the clients of one worker share. */
 export class LoadContext {
   readonly run: string;
-  readonly runBytes: Uint8Array;
+  /** Of its mids; see mid.ts. */
+  readonly tag: string;
+  readonly tagBytes: Uint8Array;
   readonly options: LoadOptions;
   readonly history: HistoryWriter | undefined;
   readonly histograms: Histograms = createHistograms();
@@ -22,6 +25,8 @@ export class LoadContext {
   readonly kicks = new Map<string, number>();
   /** The largest seq acknowledged in each conversation. */
   readonly heads = new Map<string, number>();
+  /** Numbers that the server took back, as `cid seq`. */
+  readonly lost = new Set<string>();
   /** Nothing intended before is measured. */
   measureFromUs = 0;
   /** Mode resume: from the cut until the last one was back. */
@@ -32,7 +37,8 @@ export class LoadContext {
 
   constructor(run: string, options: LoadOptions, history?: HistoryWriter) {
     this.run = run;
-    this.runBytes = Buffer.from(`${run}-`);
+    this.tag = tagOf(run);
+    this.tagBytes = Buffer.from(this.tag);
     this.options = options;
     this.nodes = new NodeTurns(options.urls.length);
     this.history = history;

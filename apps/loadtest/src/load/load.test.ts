@@ -1,3 +1,4 @@
+import { isUlid, ulidBound } from '@gapless/kit';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { backoffMs, mayReturn } from './backoff.ts';
@@ -5,7 +6,7 @@ import { Hdr } from './hdr.ts';
 import { htmlReport } from './html.ts';
 import { LoopDelays, quantile, worstOf } from './loop-delay.ts';
 import type { WorkerResult } from './messages.ts';
-import { intendedOf, isMeasured, makeMid } from './mid.ts';
+import { intendedOf, isMeasured, MID, makeMid, tagOf } from './mid.ts';
 import { DEFAULTS, type LoadOptions } from './options.ts';
 import { roleOf } from './plan.ts';
 import { type Kind, problemOf } from './problem.ts';
@@ -30,8 +31,10 @@ test('spread divides the interval among the clients, burst does not', () => {
 
 test('the intended time travels in the mid', () => {
   for (const measured of [true, false]) {
-    const mid = makeMid('Lx', 12, 3, 123_456_789_012, { measured });
+    const mid = makeMid({ tag: tagOf('Lx'), client: 12, intendedUs: 123_456_789_012, measured });
     expect([intendedOf(mid), isMeasured(mid)]).toEqual([123_456_789_012, measured]);
+    // A ULID of now: the server need not look for it among the old ones.
+    expect([isUlid(mid), mid > ulidBound(Date.now() - 60_000), mid < ulidBound(Date.now() + 60_000)]).toEqual([true, true, true]);
   }
 });
 
@@ -55,18 +58,20 @@ describe('a message is read without parsing it', () => {
   const scan = (frame: object) => {
     const bytes = Buffer.from(`..${JSON.stringify(frame)}`);
     const scanned = new Scanned();
-    const fits = scanMessage(bytes, 2, bytes.length, Buffer.from('Lx-'), scanned);
+    const fits = scanMessage(bytes, 2, bytes.length, Buffer.from(tagOf('Lx')), scanned);
     return { fits, ...scanned, mid: bytes.toString('latin1', scanned.midStart, scanned.midEnd) };
   };
 
   test.each([true, false])('of this run, measured: %s', (measured) => {
-    const mid = makeMid('Lx', 12, 3, 123_456_789_012, { measured, node: 4 });
+    const mid = makeMid({ tag: tagOf('Lx'), client: 12, intendedUs: 123_456_789_012, measured, node: 4 });
     const read = scan({ t: 'message', cid: 'c1', seq: 42, rev: 43, mid, ...rest });
     expect(read).toMatchObject({ fits: true, seq: 42, mid, own: true, measured, client: 12, node: 4, intendedUs: 123_456_789_012 });
   });
 
   test('of someone else', () => {
-    expect(scan({ t: 'message', cid: 'c1', seq: 1, rev: 1, mid: 'Ly-1-2-3', ...rest })).toMatchObject({ fits: true, own: false });
+    const other = makeMid({ tag: tagOf('Ly'), client: 12, intendedUs: 1 });
+    for (const mid of [other, 'short', `${'x'.repeat(MID.tagAt)}${tagOf('Lx')}and-longer-than-ours`])
+      expect(scan({ t: 'message', cid: 'c1', seq: 1, rev: 1, mid, ...rest })).toMatchObject({ fits: true, own: false, mid });
   });
 
   test('in another order of fields: told, not guessed', () => {
@@ -171,7 +176,7 @@ function resultOf(change: Partial<WorkerResult> = {}, options: Partial<LoadOptio
   const worker: WorkerResult = {
     ...{ counts: createCounts(), histograms: histogramData(histograms), expected: 10, delivered: 10 },
     ...{ rates: { saved: 5, received: 50 }, drained: { saved: 1, received: 7 } },
-    ...{ errors: new Map(), kicks: new Map(), cpuPct: 1, drainMs: 5, behind: 0, ...change },
+    ...{ lost: new Set<string>(), errors: new Map(), kicks: new Map(), cpuPct: 1, drainMs: 5, behind: 0, ...change },
   };
   const second = {
     second: 1,
@@ -202,6 +207,7 @@ describe('a run fails', () => {
     [{ delivered: 9, behind: 1, drainMs: 60_000 }, {}, ['90.000 % delivered, 100 required', '1 clients behind after 60.0 s']],
     [{ delivered: 9, behind: 1, drainMs: 60_000 }, { failDeliveredPct: 90 }, ['1 clients behind after 60.0 s']],
     [{ delivered: 9 }, { failDeliveredPct: 90 }, []],
+    [{ counts: { ...createCounts(), accepted: 5, saved: 3, unsaved: 2 } }, {}, ['2 accepted and never saved']],
     [
       {},
       { failP99Ms: 9, failSavedP99Ms: 11, failResumeP99Ms: 9 },
@@ -350,4 +356,14 @@ test('the page asks nobody for anything, keeps the secret, and escapes', () => {
   );
   expect(both.match(/<svg/g)).toHaveLength(16);
   expect(both).toContain('<td>median</td>');
+});
+
+test('two phases are told only where there were two', () => {
+  expect(printResult(resultOf(), [])).not.toContain('accepted');
+  const histograms = createHistograms();
+  histograms.accepted.record(2_000);
+  const counts = { ...createCounts(), sent: 9, accepted: 9, saved: 8, unsaved: 1, voided: 2 };
+  const text = printResult(resultOf({ counts, histograms: histogramData(histograms), lost: new Set(['c 7', 'c 8', 'd 7']) }), []);
+  expect(text).toContain('two phases: accepted 9  never saved 1  sent again because their number was lost 2  numbers lost 3');
+  expect(text).toMatch(/^accepted +2\.0/m);
 });

@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
+import type { What } from '../check/event.ts';
 import { LoadContext } from './context.ts';
+import type { HistoryWriter } from './history-writer.ts';
 import { makeMid } from './mid.ts';
 import { type ClientPlan, DEFAULTS, type Role } from './options.ts';
 import { Receiver } from './receiver.ts';
@@ -19,7 +21,7 @@ function receiving(change: Partial<ClientPlan>) {
   let seq = 0;
   const got = (intendedUs: number, nowUs: number) => {
     seq++;
-    const mid = makeMid('Lx', 1, seq, intendedUs);
+    const mid = makeMid({ tag: context.tag, client: 1, intendedUs });
     const data = Buffer.from(JSON.stringify({ t: 'message', cid: 'c', seq, rev: seq, mid, from: 'u', at: 1, kind: 'text', body: {} }));
     receiver.message(data, 0, data.length, nowUs);
   };
@@ -104,4 +106,33 @@ test('workers are processes where one may not hold all connections, and each has
   for (const share of processes.shares) expect(new Set(share.map(({ node }) => node)).size).toBe(5);
   const slow = plans.map((each) => ({ ...each, role: 'slow' as const }));
   expect(() => sharesOf([...plans, ...slow.slice(0, 21)], options, 20)).toThrow(/ulimit -n/);
+});
+
+test('what is only accepted, and what was lost, stands in the history', () => {
+  const told: What[] = [];
+  const history = { write: (_: string, what: What) => void told.push(what) } as unknown as HistoryWriter;
+  const context = new LoadContext('Lx', { ...DEFAULTS, jwtSecret: '' }, history);
+  const receiver = new Receiver(plan(1), context, '{"text":"x"}', (what) => void told.push(what));
+  receiver.joined(0, 0);
+  const frame = (seq: number, fields: object) => {
+    const mid = makeMid({ tag: context.tag, client: 2, intendedUs: seq });
+    const sent = { mid, from: 'u', at: 1, kind: 'text', body: { text: 'x' } };
+    const data = Buffer.from(JSON.stringify({ t: 'message', cid: 'c', seq, rev: seq, ...sent, ...fields }));
+    receiver.message(data, 0, data.length, 10);
+  };
+  frame(1, {});
+  frame(2, { stage: 'accepted' });
+  frame(3, { body: { text: 'y' }, stage: 'accepted' });
+  frame(4, { mid: 'gone', from: 'system', kind: 'lost', body: {}, recalledAt: 5 });
+  receiver.lost([2, 4]);
+  expect(told.map((what) => (what.ev === 'recv' ? { seq: what.seq, stage: what.stage, lost: what.lost } : what))).toEqual([
+    { seq: 1 },
+    { seq: 2, stage: 'accepted' },
+    { seq: 3, stage: 'accepted' },
+    { seq: 4, lost: true },
+    { ev: 'lost', seqs: [2, 4] },
+  ]);
+  const digests = told.map((what) => (what.ev === 'recv' ? what.h : ''));
+  expect([digests[1] === digests[0], digests[2] === digests[0]]).toEqual([true, false]);
+  expect([...context.lost]).toEqual(['c 4', 'c 2']);
 });

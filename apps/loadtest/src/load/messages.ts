@@ -36,6 +36,7 @@ export interface WorkerResult {
   /** What all together should have received, who never got in included, and did. */
   readonly expected: number;
   readonly delivered: number;
+  readonly lost: ReadonlySet<string>;
   readonly errors: ReadonlyMap<string, number>;
   readonly kicks: ReadonlyMap<string, number>;
   /** CPU of the thread while sending, of one core. */

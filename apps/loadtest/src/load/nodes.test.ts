@@ -70,7 +70,7 @@ describe('the hop', () => {
       receiver.returns(0, false);
       receiver.joined(5, 0);
     }
-    const mid = makeMid('Lx', from.client, 1, 10, { node: from.node });
+    const mid = makeMid({ tag: context.tag, client: from.client, intendedUs: 10, node: from.node });
     const data = Buffer.from(JSON.stringify({ t: 'message', cid: 'c', seq: 1, rev: 1, mid, from: 'v', at: 1, kind: 'text', body: {} }));
     receiver.message(data, 0, data.length, 20);
     const { e2e, e2eSame, e2eOther } = context.histograms;

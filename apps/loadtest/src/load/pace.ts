@@ -105,7 +105,7 @@ export class Pace {
           await until(dueUs);
         } else if (++late % SENDS_PER_TURN === 0) await turn();
         const atUs = nowUs();
-        if (client.send(n, dueUs)) this.#context.record('lag', dueUs, atUs);
+        if (client.send(dueUs)) this.#context.record('lag', dueUs, atUs);
       }
     }
     await until(this.#endUs);
@@ -114,8 +114,7 @@ export class Pace {
   async #closedLoop(): Promise<void> {
     const { options } = this.#context;
     for (const client of this.#clients.filter(({ plan }) => plan.sends)) {
-      let n = 0;
-      const send = () => nowUs() < this.#endUs && client.send(n++, nowUs());
+      const send = () => nowUs() < this.#endUs && client.send(nowUs());
       client.onAnswer = () => void setTimeout(send, options.msgIntervalMs);
       setTimeout(send, intendedMs(options, client.plan.index, 0));
     }

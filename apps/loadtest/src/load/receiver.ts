@@ -1,5 +1,6 @@
 import type { DownFrame } from '@gapless/protocol';
 import type { What } from '../check/event.ts';
+import { marksOf } from '../check/message-marks.ts';
 import { bodyDigest } from '../digest.ts';
 import type { LoadContext } from './context.ts';
 import type { ClientPlan } from './options.ts';
@@ -11,6 +12,10 @@ const SAMPLE = 100;
 /** From the end of the mid to its author: `","from":"`. */
 const TO_FROM = 10;
 const QUOTE = 0x22;
+/** Behind the body of a message that is not saved. */
+const STAGE = Buffer.from(',"stage":"accepted"');
+/** Behind the mid of what holds the place of a lost number; no load sends as `system`. */
+const LOST = Buffer.from('","from":"system"');
 
 type MessageFrame = Extract<DownFrame, { t: 'message' }>;
 
@@ -65,17 +70,28 @@ export class Receiver {
 
   /** One `message` frame in `data`, which belongs to others after this. */
   message(data: Buffer, start: number, end: number, now: number): void {
-    const { scanned, counts, runBytes, history } = this.#context;
-    if (!scanMessage(data, start, end, runBytes, scanned)) return this.#unusual(data, start, end, now);
+    const { scanned, counts, tagBytes, history } = this.#context;
+    if (!scanMessage(data, start, end, tagBytes, scanned)) return this.#unusual(data, start, end, now);
     const { seq } = scanned;
     const { tracker } = this;
     if (tracker === undefined) return this.#context.error('message before joined');
     tracker.receive(seq);
+    if (!scanned.own && LOST.compare(data, scanned.midEnd, scanned.midEnd + LOST.length) === 0) this.#context.lost.add(this.#place(seq));
     const resuming = this.#resuming;
     if (scanned.own && scanned.measured && (resuming === undefined || !resuming.own || seq > resuming.head)) this.#measure(now);
     if (++counts.received % SAMPLE === 0) this.#compare(data, start, end);
     if (history !== undefined) this.#record(data, end, resuming !== undefined && seq <= resuming.head);
     if (resuming !== undefined) this.#catchUp(now);
+  }
+
+  /** The server took these numbers back. */
+  lost(seqs: readonly number[]): void {
+    this.#tell({ ev: 'lost', seqs });
+    for (const seq of seqs) this.#context.lost.add(this.#place(seq));
+  }
+
+  #place(seq: number): string {
+    return `${this.#plan.cid} ${seq}`;
   }
 
   #measure(now: number): void {
@@ -118,17 +134,21 @@ export class Receiver {
     const fromStart = midEnd + TO_FROM;
     const from = data.toString('latin1', fromStart, data.indexOf(QUOTE, fromStart));
     const mid = data.toString('latin1', midStart, midEnd);
-    this.#tell({ ev: 'recv', seq, mid, from, h: this.#digestOf(data, end), via: replay ? 'replay' : 'live' });
+    const via = replay ? 'replay' : 'live';
+    const staged = endsWith(data, end - 1, STAGE);
+    if (endsWith(data, end - 1 - (staged ? STAGE.length : 0), this.#body))
+      return this.#tell({ ev: 'recv', seq, mid, from, h: this.#ownDigest(), via, ...(staged ? { stage: 'accepted' } : {}) });
+    const frame = JSON.parse(data.toString('utf8', data.lastIndexOf('{"t":"message"', midStart), end)) as MessageFrame;
+    this.#tell({ ev: 'recv', seq, mid, from, h: bodyDigest(frame.body), via, ...marksOf(frame) });
   }
 
-  /** All bodies of a run are the same: only what differs is digested again. */
-  #digestOf(data: Buffer, end: number): string {
-    const start = end - 1 - this.#body.length;
-    if (start > 0 && this.#body.compare(data, start, end - 1) === 0) {
-      if (this.#digest === '') this.#digest = bodyDigest(JSON.parse(this.#body.toString()));
-      return this.#digest;
-    }
-    const at = data.lastIndexOf('{"t":"message"', end - 1);
-    return bodyDigest((JSON.parse(data.toString('utf8', at, end)) as MessageFrame).body);
+  /** All bodies of a run are the same: it is made once. */
+  #ownDigest(): string {
+    if (this.#digest === '') this.#digest = bodyDigest(JSON.parse(this.#body.toString()));
+    return this.#digest;
   }
+}
+
+function endsWith(data: Buffer, end: number, bytes: Buffer): boolean {
+  return end > bytes.length && bytes.compare(data, end - bytes.length, end) === 0;
 }

@@ -18,6 +18,7 @@ export const COLUMNS: readonly Column[] = [
   { head: 'e2e max', read: ({ latency }) => latency.e2e?.max, worst: 'most' },
   { head: 'hop p50', read: ({ hop }) => hop?.p50, worst: 'most' },
   { head: 'saved p99', read: ({ latency }) => latency.saved?.p99, worst: 'most' },
+  { head: 'accepted p99', read: ({ latency }) => latency.accepted?.p99, worst: 'most' },
   { head: 'resume p99', read: ({ latency }) => latency.resume?.p99, worst: 'most' },
   { head: 'ping p99', read: ({ latency }) => latency.ping?.p99, worst: 'most' },
   { head: 'connect p99', read: ({ latency }) => latency.connect?.p99, worst: 'most' },

@@ -74,6 +74,8 @@ export interface LoadResult {
   readonly hop?: Hop;
   /** For pictures: up to so many milliseconds, so many. */
   readonly bars: { readonly [L in 'e2e' | 'saved']?: readonly [upToMs: number, count: number][] };
+  /** Numbers that the server took back. */
+  readonly lost: number;
   readonly errors: Readonly<Record<string, number>>;
   /** Connections that the server ended: by close code, then by what the client did wrong. */
   readonly kicks: Readonly<Record<string, number>>;
@@ -139,6 +141,7 @@ export function summarise(
     latency,
     ...(hop === undefined ? {} : { hop }),
     bars: barsOf(histograms),
+    lost: new Set(workers.flatMap((worker) => [...worker.lost])).size,
     errors: errors!,
     kicks: kicks!,
     drain: { ms: Math.max(...workers.map(({ drainMs }) => drainMs)), behind, ...sum('drained') },

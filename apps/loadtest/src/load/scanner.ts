@@ -1,7 +1,7 @@
+import { digitOf, MID } from './mid.ts';
+
 const QUOTE = 0x22;
 const COMMA = 0x2c;
-const DASH = 0x2d;
-const UNDERSCORE = 0x5f;
 /** Kept for a frame that was cut, once it was needed; a larger one is let go with its frame. */
 const KEPT_BYTES = 4_096;
 
@@ -88,7 +88,7 @@ export class Scanned {
   midEnd = 0;
   /** Of this run. */
   own = false;
-  /** Its latency counts; see mid.ts. */
+  /** The following only where it is of this run. Its latency counts; see mid.ts. */
   measured = false;
   intendedUs = 0;
   /** Who sent it, and on which node. */
@@ -98,9 +98,9 @@ export class Scanned {
 
 /**
  * Reads `{"t":"message","cid":"…","seq":n,"rev":n,"mid":"…"` without making a string of anything: true when the frame stands so, as
- * servers write it. `run` is the prefix of the run's mids.
+ * servers write it. `tag`: of the run's mids; see mid.ts.
  */
-export function scanMessage(data: Buffer, start: number, end: number, run: Uint8Array, into: Scanned): boolean {
+export function scanMessage(data: Buffer, start: number, end: number, tag: Uint8Array, into: Scanned): boolean {
   let at = start + 22;
   while (at < end && data[at] !== QUOTE) at++;
   // `","seq":`
@@ -117,35 +117,29 @@ export function scanMessage(data: Buffer, start: number, end: number, run: Uint8
   at += 8;
   into.seq = seq;
   into.midStart = at;
-  let own = true;
-  for (let i = 0; i < run.length; i++) if (data[at + i] !== run[i]) own = false;
-  // The last four fields of the mid, of which the second is not needed.
-  let client = 0;
-  let n = 0;
-  let node = 0;
-  let time = 0;
-  let separator = 0;
-  for (; at < end; at++) {
-    const char = data[at]!;
-    if (char === QUOTE) break;
-    if (char === DASH || char === UNDERSCORE) {
-      separator = char;
-      client = n;
-      n = node;
-      node = time;
-      time = 0;
-    } else time = time * 36 + char - (char <= 0x39 ? 0x30 : 0x57);
-  }
+  const midStart = at;
+  while (at < end && data[at] !== QUOTE) at++;
   into.midEnd = at;
-  into.own = own;
-  into.measured = separator === DASH;
-  into.intendedUs = time;
-  into.client = client;
-  into.node = node;
+  into.own = at - midStart === MID.length && data[midStart + MID.tagAt] === tag[0] && data[midStart + MID.tagAt + 1] === tag[1];
+  if (into.own) readMid(data, midStart, into);
   return at < end;
 }
 
-export const FRAME = { message: 1, joined: 2, ack: 3, pong: 4, error: 5, read: 6, goaway: 7, other: 0 } as const;
+function readMid(data: Buffer, start: number, into: Scanned): void {
+  const place = digitOf(data[start + MID.nodeAt]!);
+  into.measured = (place & 1) === 1;
+  into.node = place >> 1;
+  into.client = numberAt(data, start + MID.clientAt, start + MID.nodeAt);
+  into.intendedUs = numberAt(data, start + MID.intendedAt, start + MID.length);
+}
+
+function numberAt(data: Buffer, start: number, end: number): number {
+  let value = 0;
+  for (let at = start; at < end; at++) value = value * 32 + digitOf(data[at]!);
+  return value;
+}
+
+export const FRAME = { message: 1, joined: 2, ack: 3, pong: 4, error: 5, read: 6, goaway: 7, change: 8, other: 0 } as const;
 
 /** The type of a frame by its first letters: servers put `t` first. */
 export function frameType(data: Buffer, start: number): (typeof FRAME)[keyof typeof FRAME] {
@@ -162,6 +156,8 @@ export function frameType(data: Buffer, start: number): (typeof FRAME)[keyof typ
       return FRAME.error;
     case 0x67:
       return FRAME.goaway;
+    case 0x63:
+      return data[start + 7] === 0x68 ? FRAME.change : FRAME.other;
     case 0x72:
       return data[start + 9] === 0x64 ? FRAME.read : FRAME.other;
     default:

@@ -1,7 +1,7 @@
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { parentPort, workerData } from 'node:worker_threads';
 import { nowUs } from './clock.ts';
-import { makeMid } from './mid.ts';
+import { makeMid, tagOf } from './mid.ts';
 
 // The other end of the self-test: as little of a server as its clients take. Everyone who joins gets the same messages, framed once, at
 // the rate asked for; what is due at one moment goes in one write, as a server does that is behind.
@@ -20,6 +20,7 @@ const TICK_MS = 1;
 
 const { run, bodyBytes } = workerData as SinkInput;
 const body = JSON.stringify({ text: 'x'.repeat(Math.max(0, bodyBytes - '{"text":""}'.length)) });
+const tag = tagOf(run);
 const members: Socket[] = [];
 let perSec = 0;
 let startUs = 0;
@@ -66,7 +67,7 @@ function broadcast(count: number): void {
   const frames: Buffer[] = [];
   for (let i = 0; i < count; i++) {
     const intendedUs = startUs + Math.round((sentInStep++ / perSec) * 1e6);
-    const mid = makeMid(run, 0, sent, intendedUs);
+    const mid = makeMid({ tag, client: 0, intendedUs });
     sent++;
     const at = Date.now();
     frames.push(

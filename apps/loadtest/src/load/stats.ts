@@ -56,7 +56,13 @@ export function percentilesOf(histogram: Hdr): Percentiles | undefined {
 
 export interface Counts {
   sent: number;
+  /** Messages that got an ack of the first stage, where the server acknowledges in two. */
+  accepted: number;
   saved: number;
+  /** Of the accepted ones: their number was taken back, and they were sent again. */
+  voided: number;
+  /** Of the accepted ones: not saved when the run was over. */
+  unsaved: number;
   received: number;
   resent: number;
   duplicates: number;
@@ -79,6 +85,7 @@ export interface Arrived {
 
 export function createCounts(): Counts {
   return {
+    ...{ accepted: 0, voided: 0, unsaved: 0 },
     ...{ sent: 0, saved: 0, received: 0, resent: 0, duplicates: 0, gaps: 0, reorders: 0 },
     ...{ reconnects: 0, acks: 0, sampled: 0, reads: 0 },
   };

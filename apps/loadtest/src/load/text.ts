@@ -21,6 +21,7 @@ export function printResult(result: LoadResult, failures: readonly string[]): st
     `${options.mode}: ${options.clients} clients, ${options.durationMs / 1_000} s, ${options.closedLoop ? 'closed' : 'open'} loop, one send per ` +
       `${options.msgIntervalMs} ms each, ${options.sendModel}`,
     `sent ${counts.sent}  saved ${counts.saved}  received ${counts.received}  delivered ${result.deliveredPct.toFixed(3)} %`,
+    ...twoPhaseText(result),
     `a second, while sending: saved ${rates.saved.toFixed(0)}  received ${rates.received.toFixed(0)}`,
     `gaps ${counts.gaps}  duplicates ${counts.duplicates}  reorders ${counts.reorders}  reconnects ${counts.reconnects}  resent ${counts.resent}`,
     `${'ms'.padEnd(10)}${['p50', 'p90', 'p95', 'p99', 'p99.9', 'max', 'count'].map((name) => name.padStart(9)).join('')}`,
@@ -60,6 +61,15 @@ export function printResult(result: LoadResult, failures: readonly string[]): st
   for (const failure of failures) lines.push(`FAILED     ${failure}`);
   if (failures.length === 0) lines.push('PASSED');
   return lines.join('\n');
+}
+
+/** Nothing where the server saves first. */
+function twoPhaseText({ counts, lost }: LoadResult): string[] {
+  const { accepted, voided, unsaved } = counts;
+  if (accepted === 0) return [];
+  return [
+    `two phases: accepted ${accepted}  never saved ${unsaved}  sent again because their number was lost ${voided}  numbers lost ${lost}`,
+  ];
 }
 
 function nodeText({ url, cpuPct, rssMaxMiB, connectionsMax }: NodeUse): string {

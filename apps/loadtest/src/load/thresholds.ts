@@ -22,6 +22,7 @@ export function failuresOf(result: LoadResult, thresholds: Thresholds): string[]
   const count = Object.values(errors).reduce((sum, each) => sum + each, 0);
   if (count > failErrors) failures.push(`${count} errors, at most ${failErrors} allowed`);
   if (deliveredPct < failDeliveredPct) failures.push(`${deliveredPct.toFixed(3)} % delivered, ${failDeliveredPct} required`);
+  if (counts.unsaved > 0) failures.push(`${counts.unsaved} accepted and never saved`);
   if (drain.behind > 0) failures.push(`${drain.behind} clients behind after ${(drain.ms / 1_000).toFixed(1)} s`);
   failures.push(...latencyFailures(result, thresholds), ...hopFailures(result, thresholds), ...stormFailures(result, thresholds));
   if (check !== undefined && !check.ok) failures.push(`the checker found ${check.anomalies.map(({ name }) => name).join(', ')}`);

@@ -99,7 +99,7 @@ function ratesBetween(from: ReturnType<typeof arrived>, to: ReturnType<typeof ar
 }
 
 function result(): WorkerResult {
-  const { counts, histograms, errors, kicks } = context;
+  const { counts, histograms, errors, kicks, lost } = context;
   const { expected, delivered, behind } = tallyOf(clients.map((client) => ({ head: headOf(client), receiver: client.receiver })));
   for (const { receiver } of clients) {
     counts.duplicates += receiver.tracker?.duplicates ?? 0;
@@ -111,6 +111,6 @@ function result(): WorkerResult {
   const cut = { ...(stormMs === undefined ? {} : { stormMs }), ...(cutUs === undefined ? {} : { cutUs }) };
   return {
     ...{ counts, histograms: histogramData(histograms), rates, drained, expected, delivered },
-    ...{ errors, kicks, cpuPct, drainMs, behind, ...cut },
+    ...{ lost, errors, kicks, cpuPct, drainMs, behind, ...cut },
   };
 }

@@ -9,22 +9,46 @@ const isReceived = (event: HistoryEvent): event is Received => event.ev === 'rec
 const isLive = (event: HistoryEvent): event is Received => event.ev === 'recv' && event.via !== 'history';
 const isKept = (event: HistoryEvent): event is Received => event.ev === 'recv' && event.via === 'history';
 const isOk = (event: HistoryEvent): event is EventOf<'ok'> => event.ev === 'ok';
+/** Of those with a seq, the ones that are messages to the end. */
+const standing = <E extends Received | EventOf<'ok'>>(events: readonly HistoryEvent[], is: (event: HistoryEvent) => event is E): E[] => {
+  const lost = lostSeqs(events);
+  return events.filter(is).filter(({ seq }) => !lost.has(seq));
+};
+const savedOks = (events: readonly HistoryEvent[]) => standing(events, isOk).filter(({ stage }) => stage === undefined);
 const sameConnection = (a: HistoryEvent, b: HistoryEvent) => a.d === b.d && a.k === b.k;
 const lastOf = (events: readonly HistoryEvent[]) => events.filter(isKept).length;
 
-/** Each plants one fault of its kind into a good history; undefined where the history has no place for it. */
+/** Each plants one fault of its kind into a good history; undefined where the history has no place for it, as one without losses. */
 export const PLANTS: Record<AnomalyName, Plant> = {
   'lost-write': (events, random) => {
-    const ok = random.pick(events.filter(isOk));
+    const ok = random.pick(savedOks(events));
     return ok && events.filter((event) => !(isKept(event) && event.seq === ok.seq));
   },
-  'conflicting-seq': (events, random) => change(events, random.pick(events.filter(isLive)), { mid: 'm0' }),
+  'silent-loss': (events, random) => {
+    const lost = lostSeqs(events);
+    const ok = random.pick(events.filter(isOk).filter(({ seq }) => lost.has(seq)));
+    const tells = (event: HistoryEvent) =>
+      (event.ev === 'info' && event.code !== undefined) || (event.ev === 'ok' && event.seq !== ok?.seq);
+    return ok && events.filter((event) => !('mid' in event && event.mid === ok.mid && tells(event)));
+  },
+  'shown-as-saved': (events, random) => {
+    const lost = lostSeqs(events);
+    const shown = random.pick(events.filter(isLive).filter((event) => event.lost !== true && lost.has(event.seq)));
+    return change(events, shown, { stage: undefined });
+  },
+  'shown-again': (events, random) => {
+    const again = random.pick(events.filter(isLive).filter((event) => shownBefore(events, event)));
+    return again && events.filter((event) => !(event.d === again.d && event.ev === 'lost'));
+  },
+  'conflicting-seq': (events, random) => change(events, random.pick(standing(events, isLive)), { mid: 'm0' }),
   'conflicting-ack': (events, random) => {
-    const ok = random.pick(events.filter(isOk));
-    return ok && change(events, ok, { seq: ok.seq === 1 ? 2 : ok.seq - 1 });
+    const [oks, lost] = [savedOks(events), lostSeqs(events)];
+    const ok = random.pick(oks);
+    const other = Array.from({ length: lastOf(events) + 1 }, (_, at) => at + 1).find((seq) => seq !== ok?.seq && !lost.has(seq));
+    return ok && change(events, ok, { seq: other });
   },
   'twice-saved': (events, random) => {
-    const kept = random.pick(events.filter(isKept));
+    const kept = random.pick(standing(events, isKept));
     return kept && [...events, historyEvent(kept.cid, { ...identity(kept), seq: lastOf(events) + 1 })];
   },
   'aborted-read': (events, random) => {
@@ -33,7 +57,7 @@ export const PLANTS: Record<AnomalyName, Plant> = {
     return sent && [...events, historyEvent(sent.cid, { mid: sent.mid, from: sent.u, h: sent.h, seq: lastOf(events) + 1 })];
   },
   invented: (events) => [...events, historyEvent(events[0]!.cid, { mid: 'never', from: 'u0', h: 'h', seq: lastOf(events) + 1 })],
-  altered: (events, random) => change(events, random.pick(events.filter(isReceived)), { h: 'other' }),
+  altered: (events, random) => change(events, random.pick(standing(events, isReceived)), { h: 'other' }),
   phantom: (events) => without(events, events.filter(isKept).at(-1)),
   hole: (events, random) => without(events, random.pick(events.filter(isKept).slice(0, -1))),
   gap: (events, random) => {
@@ -41,7 +65,7 @@ export const PLANTS: Record<AnomalyName, Plant> = {
     return without(events, random.pick(events.filter(isLive).filter((event) => last.get(`${event.d} ${event.k}`) !== event)));
   },
   duplicate: (events, random) => {
-    const received = random.pick(events.filter(isLive));
+    const received = random.pick(standing(events, isLive));
     return received && events.flatMap((event) => (event === received ? [event, { ...event }] : [event]));
   },
   reorder: (events, random) => {
@@ -73,6 +97,15 @@ export const PLANTS: Record<AnomalyName, Plant> = {
   },
 };
 
+function lostSeqs(events: readonly HistoryEvent[]): Set<number> {
+  return new Set(events.flatMap((event) => (isKept(event) && event.lost === true ? [event.seq] : [])));
+}
+
+/** Whether this device saw the message under another number, that was lost later. */
+function shownBefore(events: readonly HistoryEvent[], { d, mid, seq }: Received): boolean {
+  return events.some((event) => isLive(event) && event.d === d && event.mid === mid && event.seq < seq);
+}
+
 /** Exchanges the seqs of two messages everywhere, so that only their order is wrong. */
 function exchange(events: HistoryEvent[], random: Random, fits: (a: Single, b: Single) => boolean): HistoryEvent[] | undefined {
   const all = singles(events);
@@ -93,13 +126,17 @@ interface Single {
   readonly ok: EventOf<'ok'>;
 }
 
-/** Messages that were sent once and acknowledged. */
+/** Messages that were sent once and acknowledged with one number. */
 function singles(events: readonly HistoryEvent[]): Single[] {
   const invokes = Map.groupBy(
     events.filter((event) => event.ev === 'invoke'),
     ({ mid }) => mid,
   );
-  return events.filter(isOk).flatMap((ok) => (invokes.get(ok.mid)!.length === 1 ? [{ ok, invoke: invokes.get(ok.mid)![0]! }] : []));
+  const numbers = Map.groupBy(events.filter(isOk), ({ mid }) => mid);
+  return savedOks(events).flatMap((ok) => {
+    const [invoke, ...further] = invokes.get(ok.mid)!;
+    return further.length === 0 && numbers.get(ok.mid)!.every(({ seq }) => seq === ok.seq) ? [{ ok, invoke: invoke! }] : [];
+  });
 }
 
 function live(events: readonly HistoryEvent[], connection: HistoryEvent): Received[] {

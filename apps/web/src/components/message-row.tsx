@@ -3,6 +3,7 @@ import { memo } from 'react';
 import { useI18n } from '../hooks/use-i18n.ts';
 import { clockTime, dayHeading, fullTime } from '../lib/format.ts';
 import { isJumbo, messageText } from '../lib/text.ts';
+import { isLost } from '../lib/timeline-rows.ts';
 import { Avatar } from './avatar.tsx';
 import { FailedActions } from './failed-actions.tsx';
 import { RichText } from './rich-text.tsx';
@@ -19,6 +20,7 @@ interface MessageRowProps {
   readonly unread: boolean;
   readonly first: boolean;
   readonly last: boolean;
+  readonly lost: number;
   /** The very first message of the conversation. */
   readonly beginning: boolean;
 }
@@ -26,14 +28,14 @@ interface MessageRowProps {
 export const MessageRow = memo(function MessageRow(props: MessageRowProps) {
   const i18n = useI18n();
   const { t } = i18n;
-  const { message, mine, day, unread, first, last, beginning } = props;
+  const { mine, day, unread, first, last, beginning } = props;
   const place = `${first ? ' first' : ''}${last ? ' last' : ''}`;
   return (
     <div className={`row${mine ? ' mine' : ''}${place}`}>
       {beginning && <p className="beginning">{t.beginning}</p>}
       {day && (
         <p className="day" data-testid="day">
-          <span>{dayHeading(message.at, Date.now(), i18n)}</span>
+          <span>{dayHeading(props.message.at, Date.now(), i18n)}</span>
         </p>
       )}
       {unread && (
@@ -41,10 +43,22 @@ export const MessageRow = memo(function MessageRow(props: MessageRowProps) {
           <span>{t.newMessages}</span>
         </p>
       )}
-      {message.kind === 'sys' ? <p className="sys">{messageText(message, t)}</p> : <Bubble {...props} />}
+      <Content {...props} />
     </div>
   );
 });
+
+function Content(props: MessageRowProps) {
+  const { t } = useI18n();
+  const { message, lost } = props;
+  if (message.kind === 'sys') return <p className="sys">{messageText(message, t)}</p>;
+  if (!isLost(message)) return <Bubble {...props} />;
+  return lost === 0 ? null : (
+    <p className="sys" data-testid="lost">
+      {t.lost(lost)}
+    </p>
+  );
+}
 
 function Bubble({ conversation, message, mine, senderName, showSender, first, last }: MessageRowProps) {
   const i18n = useI18n();

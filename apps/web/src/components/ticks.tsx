@@ -1,11 +1,15 @@
 import type { MessageStatus } from '@gapless/sdk';
 import { useI18n } from '../hooks/use-i18n.ts';
-import { AlertIcon, ClockIcon, TickIcon, TicksIcon } from './icons.tsx';
+import { AlertIcon, ClockIcon, HollowTickIcon, TickIcon, TicksIcon } from './icons.tsx';
 
-const ICONS = { sending: ClockIcon, sent: TickIcon, delivered: TicksIcon, read: TicksIcon, failed: AlertIcon } satisfies Record<
-  MessageStatus,
-  unknown
->;
+const ICONS = {
+  sending: ClockIcon,
+  accepted: HollowTickIcon,
+  sent: TickIcon,
+  delivered: TicksIcon,
+  read: TicksIcon,
+  failed: AlertIcon,
+} satisfies Record<MessageStatus, unknown>;
 
 /** How far one's own message has come. */
 export function Ticks({ status }: { readonly status: MessageStatus }) {

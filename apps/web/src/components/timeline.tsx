@@ -77,6 +77,7 @@ export function Timeline({ conversation, snapshot }: TimelineProps) {
                 unread={row.unread}
                 first={row.first}
                 last={row.last}
+                lost={row.lost}
                 beginning={index === 0 && loaded && !hasOlder}
               />
             )}

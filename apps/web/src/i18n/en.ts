@@ -105,8 +105,9 @@ export const en = {
   jumpDown: 'Jump to the newest message',
   recalled: 'Message was recalled',
   edited: 'edited',
+  lost: (count: number) => (count === 1 ? 'A message was lost before it was saved' : `${count} messages were lost before they were saved`),
   attachment: { image: 'Image', file: 'File', other: 'Message of a kind this app cannot show' },
-  status: { sending: 'Sending', sent: 'Sent', delivered: 'Delivered', read: 'Read', failed: 'Not sent' },
+  status: { sending: 'Sending', accepted: 'Accepted, being saved', sent: 'Sent', delivered: 'Delivered', read: 'Read', failed: 'Not sent' },
   retry: 'Retry',
   discard: 'Discard',
 

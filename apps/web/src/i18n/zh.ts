@@ -102,8 +102,9 @@ export const zh: Texts = {
   jumpDown: '跳到最新消息',
   recalled: '消息已撤回',
   edited: '已编辑',
+  lost: (count) => (count === 1 ? '有一条消息在保存前丢失' : `有 ${count} 条消息在保存前丢失`),
   attachment: { image: '图片', file: '文件', other: '此应用无法显示的消息类型' },
-  status: { sending: '发送中', sent: '已发送', delivered: '已送达', read: '已读', failed: '未发送' },
+  status: { sending: '发送中', accepted: '已接收，正在保存', sent: '已发送', delivered: '已送达', read: '已读', failed: '未发送' },
   retry: '重试',
   discard: '放弃',
 

@@ -1,5 +1,6 @@
 import type { ConversationSummary, Message } from '@gapless/sdk';
 import type { Texts } from '../i18n/index.ts';
+import { isLost } from './timeline-rows.ts';
 
 type Content = Pick<Message, 'kind' | 'body'> & { readonly recalledAt?: number | undefined };
 
@@ -17,6 +18,7 @@ export function messageText(message: Content, t: Texts): string {
 export function preview(item: ConversationSummary, me: string, t: Texts): string {
   const { lastMessage } = item;
   if (lastMessage === undefined) return t.noMessages;
+  if (isLost(lastMessage)) return t.lost(1);
   const text = messageText(lastMessage, t).replace(/\s+/g, ' ');
   if (lastMessage.from === me) return t.youSaid(text);
   return item.kind === 'dm' ? text : t.said(lastMessage.from, text);

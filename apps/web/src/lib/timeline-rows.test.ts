@@ -26,6 +26,13 @@ test('notices belong to no group', () => {
   expect(marks([message(1), message(2, { kind: 'sys' }), message(3)])).toEqual(['[m1]', '[m2]', '[m3]']);
 });
 
+test('lost messages in a row are told once, by the first, and belong to no group', () => {
+  const gone = { kind: 'lost', from: 'system' };
+  const messages = [message(1), message(2, gone), message(3, gone), message(4), message(5, gone)];
+  expect(rows(messages).map((row) => row.lost)).toEqual([0, 2, 0, 0, 1]);
+  expect(marks(messages)).toEqual(['[m1]', '[m2]', '[m3]', '[m4]', '[m5]']);
+});
+
 test('each day has one heading, and starts a group even a second after midnight', () => {
   const midnight = new Date(2026, 4, 11).getTime();
   const messages = [message(1, { at: midnight - 1_000 }), message(2, { at: midnight + 1_000 }), message(3, { at: midnight + DAY_MS })];

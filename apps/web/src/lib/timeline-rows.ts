@@ -18,6 +18,8 @@ export interface Row {
   /** First and last of a group by one sender. */
   readonly first: boolean;
   readonly last: boolean;
+  /** Of a run of lost messages, told in one line: how many; 0 for all but the first of it. */
+  readonly lost: number;
 }
 
 export interface RowOptions {
@@ -36,7 +38,13 @@ export function timelineRows(messages: readonly Message[], { me, unreadAfter }: 
     unread: message === divider,
     first: starts[i]!,
     last: starts[i + 1] ?? true,
+    lost: isLost(messages[i - 1]) ? 0 : runOfLost(messages, i),
   }));
+}
+
+/** It only holds the place of a number whose message was lost before it was saved. */
+export function isLost(message: Pick<Message, 'kind'> | undefined): boolean {
+  return message?.kind === 'lost';
 }
 
 export function sameDay(a: number, b: number): boolean {
@@ -53,6 +61,16 @@ function firstUnread(messages: readonly Message[], { me, unreadAfter }: { me: st
 
 function startsGroup(before: Message | undefined, message: Message): boolean {
   if (before === undefined || before.from !== message.from) return true;
-  if (before.kind === 'sys' || message.kind === 'sys') return true;
+  if (isNotice(before) || isNotice(message)) return true;
   return message.at - before.at > GROUP_GAP_MS || !sameDay(before.at, message.at);
+}
+
+function runOfLost(messages: readonly Message[], from: number): number {
+  let to = from;
+  while (isLost(messages[to])) to++;
+  return to - from;
+}
+
+function isNotice(message: Message): boolean {
+  return message.kind === 'sys' || isLost(message);
 }

@@ -22,6 +22,8 @@ export const TABLES = {
     oldest_rev: 'bigint',
     members_rev: 'bigint',
     members: 'bigint',
+    accept_epoch: 'bigint',
+    reserved: 'bigint',
   },
   dm: { low: 'text', high: 'text', cid: 'text' },
   participant: { cid: 'text', uid: 'text', role: 'text', joined_at: 'bigint', last_read: 'bigint', delivered: 'bigint' },
@@ -50,6 +52,9 @@ export const TABLES = {
     at: 'bigint',
     payload: 'text',
   },
+  accept_state: { id: 'bigint', epoch: 'bigint', state: 'text' },
+  accept_node: { node: 'text', epoch: 'bigint', handed_in: 'bigint', live_until: 'bigint' },
+  accept_rescue: { epoch: 'bigint', cid: 'text', seq: 'bigint', rev: 'bigint', node: 'text', send: 'text' },
 } as const satisfies Record<string, Record<string, 'text' | 'bigint'>>;
 
 /**

@@ -50,6 +50,8 @@ export type Content = Partial<Pick<Announcement, 'committed' | 'revoked' | 'repl
 type MessageHead = readonly [cid: string, rev: number, seq: number, from: string];
 type ChangeHead = readonly [cid: string, rev: number, by: string, detail: (CommittedEntry & { op: 'change' })['detail']];
 
+type RevPair = readonly [cid: string, rev: number];
+
 interface Header {
   readonly v: number;
   readonly node: string;
@@ -58,7 +60,9 @@ interface Header {
   readonly messages?: readonly MessageHead[];
   readonly changes?: readonly ChangeHead[];
   readonly receipts?: readonly (readonly [op: Receipt['op'], cid: string, uid: string, pos: number])[];
-  readonly revs?: readonly (readonly [cid: string, rev: number])[];
+  readonly revs?: readonly RevPair[];
+  readonly accepted?: readonly RevPair[];
+  readonly saved?: readonly RevPair[];
   readonly revoked?: Revoked;
   readonly replaced?: Replacement;
   readonly settings?: SettingsChange;
@@ -76,7 +80,7 @@ export function payloadStart(node: string): string {
 /** A line of JSON, then a line for each entry: its frame as clients get it, copied as it is. JSON has no line breaks of its own. */
 export function encodeAnnouncement(from: { node: string; n: number; numbered: boolean }, content: Content): string {
   const { committed = NOTHING, ...rest } = content;
-  const { entries, receipts, revs } = committed;
+  const { entries, receipts, revs, accepted = [], saved = [] } = committed;
   const messages = entries.filter((entry) => entry.op === 'message');
   const changes = entries.filter((entry) => entry.op === 'change');
   const header: Header = {
@@ -87,10 +91,20 @@ export function encodeAnnouncement(from: { node: string; n: number; numbered: bo
     ...(messages.length === 0 ? {} : { messages: messages.map(({ cid, rev, seq, from: sender }) => [cid, rev, seq, sender] as const) }),
     ...(changes.length === 0 ? {} : { changes: changes.map(({ cid, rev, by, detail }) => [cid, rev, by, detail] as const) }),
     ...(receipts.length === 0 ? {} : { receipts: receipts.map(({ op, cid, uid, pos }) => [op, cid, uid, pos] as const) }),
-    ...(revs.length === 0 ? {} : { revs: revs.map(({ cid, rev }) => [cid, rev] as const) }),
+    ...(revs.length === 0 ? {} : { revs: revs.map(toPair) }),
+    ...(accepted.length === 0 ? {} : { accepted: accepted.map(toPair) }),
+    ...(saved.length === 0 ? {} : { saved: saved.map(toPair) }),
     ...rest,
   };
   return [JSON.stringify(header), ...messages.map(({ text }) => text), ...changes.map(({ text }) => text)].join('\n');
+}
+
+function toPair({ cid, rev }: KnownRev): RevPair {
+  return [cid, rev];
+}
+
+function toKnown([cid, rev]: RevPair): KnownRev {
+  return { cid, rev };
 }
 
 /** Undefined for what is no announcement of a version that this one understands. */
@@ -103,7 +117,7 @@ export function decodeAnnouncement(payload: string): Announcement | undefined {
   } catch {
     return undefined;
   }
-  const { v, node, n, numbered = false, messages = [], changes = [], receipts = [], revs = [] } = header;
+  const { v, node, n, numbered = false, messages = [], changes = [], receipts = [], revs = [], accepted = [], saved = [] } = header;
   if (v !== VERSION || texts.length !== messages.length + changes.length) return undefined;
   const entries: CommittedEntry[] = [
     ...messages.map(([cid, rev, seq, from], i) => ({ op: 'message' as const, cid, rev, seq, from, text: texts[i]! })),
@@ -112,7 +126,9 @@ export function decodeAnnouncement(payload: string): Announcement | undefined {
   const committed: Committed = {
     entries,
     receipts: receipts.map(([op, cid, uid, pos]) => ({ op, cid, uid, pos })),
-    revs: revs.map(([cid, rev]): KnownRev => ({ cid, rev })),
+    revs: revs.map(toKnown),
+    ...(accepted.length === 0 ? {} : { accepted: accepted.map(toKnown) }),
+    ...(saved.length === 0 ? {} : { saved: saved.map(toKnown) }),
   };
   const { revoked, replaced, settings, typing, leaving } = header;
   return {
@@ -143,13 +159,19 @@ export function* partsOf(committed: Committed, maxBytes: number): Generator<Comm
     entries.push(entry);
     bytes += size;
   }
-  const { receipts, revs } = committed;
-  const rest = Math.max(1, Math.floor(maxBytes / HEAD_BYTES / 2));
-  for (let at = 0; at === 0 || at < Math.max(receipts.length, revs.length); at += rest) {
-    const part = { entries, receipts: receipts.slice(at, at + rest), revs: revs.slice(at, at + rest) };
-    if (part.entries.length + part.receipts.length + part.revs.length > 0) yield part;
+  const { receipts, revs, accepted = [], saved = [] } = committed;
+  const rest = Math.max(1, Math.floor(maxBytes / HEAD_BYTES / 4));
+  for (let at = 0; at === 0 || at < Math.max(receipts.length, revs.length, accepted.length, saved.length); at += rest) {
+    const of = <T>(items: readonly T[]) => items.slice(at, at + rest);
+    const part = { entries, receipts: of(receipts), revs: of(revs), accepted: of(accepted), saved: of(saved) };
+    if (!isNothing(part)) yield part;
     entries = [];
   }
+}
+
+/** Whether there is nothing to tell of it. */
+export function isNothing({ entries, receipts, revs, accepted = [], saved = [] }: Committed): boolean {
+  return entries.length + receipts.length + revs.length + accepted.length + saved.length === 0;
 }
 
 /** What a message or a receipt takes in the first line at most: two ids of 64 characters, escaped, and numbers. */

@@ -3,7 +3,15 @@ import type { Committed, KnownRev } from '../events.ts';
 import type { Broker } from '../ports/broker.ts';
 import type { Log } from '../ports/log.ts';
 import type { ConversationReads } from '../ports/store.ts';
-import { type Announcement, decodeAnnouncement, payloadStart, type Replacement, type SettingsChange, type Typing } from './announcement.ts';
+import {
+  type Announcement,
+  decodeAnnouncement,
+  isNothing,
+  payloadStart,
+  type Replacement,
+  type SettingsChange,
+  type Typing,
+} from './announcement.ts';
 import { ANNOUNCEMENTS, Announcer } from './announcer.ts';
 import { type Letter, Mailbox, parseLetter } from './mailbox.ts';
 import type { ClusterMetrics } from './metrics.ts';
@@ -241,7 +249,7 @@ export class Cluster {
 
   #tell({ committed, revoked, replaced, settings, typing }: Announcement): void {
     const { listener } = this.#deps;
-    if (committed.entries.length + committed.receipts.length + committed.revs.length > 0) listener.committed(committed);
+    if (!isNothing(committed)) listener.committed(committed);
     if (revoked !== undefined) listener.revoked(revoked.sids, revoked.until);
     if (replaced !== undefined) listener.replaced(replaced);
     if (settings !== undefined) listener.settings(settings);

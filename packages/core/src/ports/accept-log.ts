@@ -112,10 +112,10 @@ export interface AcceptLog {
   /** In order, and in the order of calls of one process. */
   accept(epoch: number, requests: readonly AcceptRequest[]): Promise<readonly AcceptOutcome[]>;
   /**
-   * `mine`: nobody had opened the conversation; it is opening now, for the caller, who must ask the store and call `open`. `opening`:
-   * another one does, since less than 2 s ago (older: it is `mine` again). No number was given while it was opening.
+   * `mine`: the log knew nothing of the conversation; it is opening now, for the caller, who must ask the store and call `open`. `opening`:
+   * another one does, since less than 2 s ago; `again`: since longer, and now the caller does. No number was given while it was opening.
    */
-  intend(epoch: number, cid: string): Promise<'mine' | 'opening' | 'open' | 'held' | 'over'>;
+  intend(epoch: number, cid: string): Promise<'mine' | 'again' | 'opening' | 'open' | 'held' | 'over'>;
   /** Ends what `intend` began. Of a conversation that is not opening nothing happens. Resolves to whether it is open now. */
   open(epoch: number, opening: Opening): Promise<boolean>;
   /** Nothing more is accepted for the conversation: it is held. Its tail, undefined where it was not open. */

@@ -40,13 +40,13 @@ export interface AcceptStore {
   forgetAcceptNode(node: string, epoch: number): Promise<void>;
   /** What is kept until the epoch is settled; what is there already stays as it is. */
   rescue(accepted: readonly Accepted[]): Promise<void>;
-  /** Of these conversations, those above the head of each, ascending by seq. */
+  /** Of these conversations, those above the head of each, by cid and ascending by seq. */
   rescued(epoch: number, cids: readonly string[]): Promise<Accepted[]>;
   clearRescued(epoch: number): Promise<void>;
   /** Conversations that are open in that epoch, by cid. */
   openConversations(epoch: number, options: { after: string; limit: number }): Promise<OpenConversation[]>;
   /** One per mid, in order. */
   firstOutcomes(cid: string, mids: readonly string[]): Promise<(FirstOutcome | undefined)[]>;
-  /** Mids of a conversation that sort after `after`, byte by byte, ascending, at most `limit`. */
+  /** Mids of a conversation that sort after `after`, byte by byte, ascending, at most `limit`; without those of lost messages. */
   midsAfter(cid: string, after: string, limit: number): Promise<FirstOutcome[]>;
 }

@@ -111,6 +111,12 @@ export interface CreateCommand {
   readonly createUsers: boolean;
 }
 
+export interface Numbers {
+  readonly seq: number;
+  readonly rev: number;
+  readonly at: number;
+}
+
 /** What became of one command. A failed one left nothing behind and did not touch its neighbours in the batch. */
 export type Outcome =
   /** `entry` is absent when `dup`: the first one was published then. */
@@ -122,6 +128,8 @@ export type Outcome =
       readonly at: number;
       readonly dup: boolean;
       readonly entry?: LogEntry;
+      /** Accepted, not saved yet. Resolves to its numbers when it is; rejects with `store_unavailable` when it got lost before. No store gives it. */
+      readonly saved?: Promise<Numbers>;
     }
   /** `created: false`: this dm existed; `cid` is its own. */
   | { readonly ok: true; readonly op: 'create'; readonly cid: string; readonly created: boolean; readonly entry?: LogEntry }
@@ -149,10 +157,12 @@ export type Outcome =
       /**
        * - `stale`: the caller's rights changed since they were looked up. Look again, and try again.
        * - `accepting`: of `send`, `add`, `remove` and `settings`: the accept log gives the numbers of this conversation now.
-       * - `over`: of `open`, `save` and `close`: the conversation is not open in this epoch (for `open`: it is in another).
+       * - `over`: of `open`, `save` and `close`: the conversation is not open in this epoch (for `open`: it is in another, or the accept
+       *   state is not that this epoch is open). Of `save` also: this number is another message's.
        * - `ahead`: of `save`: a number before it is missing; of `close`: numbers that were given are not saved.
        * - `twice`: of `save`: this mid is a message with another number already. The store keeps this number with a `lost` message, as
-       *   `settle` does, and the head moves on; its log rows are in `entries`.
+       *   `settle` does, and the head moves on; its log row is in `entries`, and in none the next time. No `lost` change names it: that
+       *   would take a rev.
        */
       readonly code:
         | (ErrorCode & ('not_participant' | 'unknown_user' | 'mid_conflict' | 'bad_frame'))
@@ -175,6 +185,8 @@ export interface ConversationHead {
   readonly oldestRev: number;
   /** The epoch of the accept log in which it is open: head and rev may be further there. 0: the store gives the numbers. */
   readonly epoch: number;
+  /** Head that is saved, where `head` counts what is only accepted. No store gives it. */
+  readonly saved?: number;
 }
 
 /**
@@ -200,6 +212,11 @@ export interface Store extends ConversationReads, AccountStore, LogFeed, AcceptS
   };
   /** Durable when it resolves. Outcomes are in the order of the commands. Called for one conversation once at a time. */
   commit(batch: readonly Command[]): Promise<readonly Outcome[]>;
+  /**
+   * Moves the own read position of who sent something among the newest `rows` log rows to their newest message there; resolves to how
+   * many moved. For after a crash.
+   */
+  healOwnReads(options: { rows: number }): Promise<number>;
   /** Rejects unless a write could be made now. */
   check(): Promise<void>;
   close(): Promise<void>;

@@ -92,17 +92,28 @@ async function sendAllPositions(context: Context, session: Authed, subscriptions
 }
 
 function start(context: Context, session: Authed, subscription: Subscription, wanted: Wanted, head: ConversationHead): void {
-  const { hub, metrics } = context;
+  const { hub, metrics, directory } = context;
   const reset = isOutside(wanted, head);
   subscription.position = wanted.rev !== undefined && !reset ? wanted.rev : head.rev;
   if (wanted.rev === undefined && wanted.since !== undefined && !reset && wanted.since < head.head)
     subscription.since = { seq: wanted.since, ...(wanted.begun ?? { until: head.head, thenRev: head.rev }) };
   if (wanted.rev !== undefined || wanted.since !== undefined) metrics.resumed(reset);
   hub.observe(subscription.channel, head.head, head.rev);
-  const { cid } = head;
+  const { cid, lastRead } = head;
+  // Another node's notice may be on its way still: nothing that is told from here on lies behind what `joined` says.
+  directory.sawRead(cid, session.actor.uid, lastRead);
+  subscription.channel.standings?.advance('read', session.actor.uid, lastRead);
   hub.flusher.reply(
     session,
-    Frame.of({ t: 'joined', cid, head: head.head, rev: head.rev, lastRead: head.lastRead, ...(reset ? { reset: true } : {}) }),
+    Frame.of({
+      t: 'joined',
+      cid,
+      head: head.head,
+      rev: head.rev,
+      lastRead,
+      ...(head.saved === undefined ? {} : { saved: head.saved }),
+      ...(reset ? { reset: true } : {}),
+    }),
   );
   subscription.grantedRev = head.rev;
   if (subscription.lastRev <= head.rev) subscription.lastRev = Number.POSITIVE_INFINITY;

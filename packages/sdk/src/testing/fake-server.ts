@@ -1,41 +1,15 @@
 import type { DownFrame, DownFrameOf, http, UpFrame } from '@gapless/protocol';
 import type { WebSocketLike } from '../types.ts';
 import { type FakeConnection, FakeSocket, FakeStream } from './fake-connection.ts';
+import { FakeConversation, type Settled } from './fake-conversation.ts';
 
 // A fake of the server: enough of the protocol to test the client's side of it, in one process, with faults on demand.
 // It is no measure of the real one, which has end-to-end tests of its own.
-
-type LogEntry = DownFrameOf<'message'> | DownFrameOf<'change'>;
 
 /** A POST takes its time. */
 const POST_MS = 20;
 /** Who has not said by then who they are is shown the door. */
 const AUTH_TIMEOUT_MS = 5_000;
-
-export class FakeConversation {
-  readonly cid: string;
-  kind: http.Conversation['kind'] = 'group';
-  title = 'A title';
-  readonly users = new Map<string, { lastRead: number; delivered: number }>();
-  /** All changes, by rev. */
-  readonly log: LogEntry[] = [];
-  readonly messages: http.Message[] = [];
-  /** A resume from before this is answered with `reset`. */
-  oldestRev = 0;
-
-  constructor(cid: string, users: string[]) {
-    this.cid = cid;
-    for (const user of users) this.users.set(user, { lastRead: 0, delivered: 0 });
-  }
-
-  get head(): number {
-    return this.messages.length;
-  }
-
-  get rev(): number {
-    return this.log.length;
-  }
-}
 
 export class FakeServer {
   readonly conversations = new Map<string, FakeConversation>();
@@ -57,6 +31,8 @@ export class FakeServer {
   onPost: () => Response | Error | undefined = () => undefined;
   /** Opens, and says nothing. */
   mute = false;
+  /** Messages are accepted first; `save` and `settle` say what becomes of them. */
+  twoPhase = false;
   private waitMs = 0;
   /** Looks at each frame first; true when it dealt with it. */
   intercept: (socket: FakeConnection, frame: UpFrame) => boolean = () => false;
@@ -92,31 +68,69 @@ export class FakeServer {
     return conversation;
   }
 
-  /** A message of anyone, saved and fanned out. */
-  post(cid: string, from: string, text: string, mid = `${from}-${this.at(cid).head + 1}`): http.Message {
+  /** A message of anyone, fanned out. */
+  post(cid: string, from: string, text: string, mid = `${from}-${this.at(cid).messages.length + 1}`): http.Message {
     const conversation = this.at(cid);
-    const message = { cid, seq: conversation.head + 1, rev: conversation.rev + 1, mid, from, at: 1_000, kind: 'text', body: { text } };
-    conversation.messages.push(message);
-    this.append(conversation, { t: 'message', ...message });
-    for (const socket of this.connected())
-      if (!socket.joined.has(cid)) socket.down({ t: 'conversation', cid, op: 'changed', ...this.countsOf(conversation, socket.user!) });
+    const message = conversation.add({ from, mid, body: { text } }, this.twoPhase ? 'accepted' : undefined);
+    this.fanOut(conversation);
     return message;
   }
 
+  /** The oldest `count` of those that are accepted. */
+  save(cid: string, count = Number.POSITIVE_INFINITY): void {
+    const conversation = this.at(cid);
+    for (let n = 0; n < count; n++) {
+      const saved = conversation.save();
+      if (saved === undefined) return;
+      this.fanOut(conversation);
+      for (const socket of saved.tell) this.ack(socket, saved);
+    }
+  }
+
+  /** The epoch is over: of those that are accepted, some are saved and the others lost. */
+  settle(cid: string, keep: (n: number) => boolean, reserved = 0): void {
+    const conversation = this.at(cid);
+    const settled = conversation.settle(keep, reserved);
+    this.fanOut(conversation);
+    for (const each of settled) for (const socket of each.tell) this.tellSettled(socket, cid, each);
+  }
+
+  private tellSettled(socket: FakeConnection, cid: string, { seq, mid, lost }: Settled): void {
+    if (!lost) return this.ack(socket, this.at(cid).messages[seq - 1]!);
+    socket.down({ t: 'error', code: 'store_unavailable', msg: '', ref: { t: 'send', cid, mid } });
+  }
+
+  private ack(socket: FakeConnection, message: http.Message, dup = false): void {
+    const { cid, mid, seq, rev, at, stage = 'saved' } = message;
+    socket.down({ t: 'ack', cid, mid, pos: seq, rev, stage, at, ...(dup ? { dup: true as const } : {}) });
+  }
+
+  private fanOut(conversation: FakeConversation): void {
+    const { cid } = conversation;
+    this.append(conversation);
+    for (const socket of this.connected())
+      if (!socket.joined.has(cid)) socket.down({ t: 'conversation', cid, op: 'changed', ...this.countsOf(conversation, socket.user!) });
+  }
+
   edit(cid: string, seq: number, text: string): void {
+    // Whatever else takes a rev waits for what is accepted.
+    this.save(cid);
     const conversation = this.at(cid);
     const message = { ...conversation.messages[seq - 1]!, rev: conversation.rev + 1, body: { text }, editedAt: 2_000 };
     conversation.messages[seq - 1] = message;
-    this.append(conversation, { t: 'message', ...message });
+    conversation.log.push({ t: 'message', ...message });
+    this.append(conversation);
   }
 
   change(cid: string, fields: Pick<DownFrameOf<'change'>, 'op' | 'users' | 'role' | 'title'>): void {
+    this.save(cid);
     const conversation = this.at(cid);
     if (fields.title !== undefined) conversation.title = fields.title;
     for (const user of fields.users ?? [])
       if (fields.op === 'participants_added') conversation.users.set(user, { lastRead: 0, delivered: 0 });
       else conversation.users.delete(user);
-    this.append(conversation, { t: 'change', cid, rev: conversation.rev + 1, by: 'bob', at: 1_000, ...fields });
+    conversation.log.push({ t: 'change', cid, rev: conversation.rev + 1, by: 'bob', at: 1_000, ...fields });
+    this.append(conversation);
   }
 
   receipt(t: 'delivered' | 'read', cid: string, from: string, pos: number): void {
@@ -136,8 +150,7 @@ export class FakeServer {
     return this.sockets.flatMap(({ received }) => received).filter((frame): frame is UpFrame & { t: T } => frame.t === t);
   }
 
-  private append(conversation: FakeConversation, entry: LogEntry): void {
-    conversation.log.push(entry);
+  private append(conversation: FakeConversation): void {
     for (const socket of this.connected()) {
       const join = socket.joined.get(conversation.cid);
       if (join?.mode === 'push') this.deliver(socket, conversation);
@@ -146,10 +159,10 @@ export class FakeServer {
   }
 
   /** All that the connection does not have yet. */
-  private deliver(socket: FakeConnection, { cid, log }: FakeConversation): void {
+  private deliver(socket: FakeConnection, { cid, log, rev }: FakeConversation): void {
     const join = socket.joined.get(cid)!;
-    for (const entry of log.slice(join.rev)) socket.down(entry);
-    join.rev = log.length;
+    for (const entry of log.slice(join.rev, rev)) socket.down(entry);
+    join.rev = rev;
   }
 
   private notice(socket: FakeConnection, { cid, head, rev }: FakeConversation, waitMs: number): void {
@@ -197,10 +210,13 @@ export class FakeServer {
         socket.joined.delete(frame.cid);
         return;
       case 'send': {
-        const known = this.at(frame.cid).messages.find(({ mid, from }) => mid === frame.mid && from === socket.user);
-        const { seq, at, rev } = known ?? this.post(frame.cid, socket.user!, String(frame.body.text), frame.mid);
-        const dup = known === undefined ? {} : { dup: true as const };
-        return socket.down({ t: 'ack', cid: frame.cid, mid: frame.mid, pos: seq, rev, stage: 'saved', at, ...dup });
+        const { messages } = this.at(frame.cid);
+        const known = messages.find(({ mid, from }) => mid === frame.mid && from === socket.user);
+        const { seq } = known ?? this.post(frame.cid, socket.user!, String(frame.body.text), frame.mid);
+        this.at(frame.cid)
+          .unsaved.find((each) => each.seq === seq)
+          ?.tell.add(socket);
+        return this.ack(socket, messages[seq - 1]!, known !== undefined);
       }
       case 'read':
         this.at(frame.cid).users.get(socket.user!)!.lastRead = frame.pos;
@@ -237,10 +253,11 @@ export class FakeServer {
     if (conversation === undefined || place === undefined)
       return socket.down({ t: 'error', code: 'not_participant', msg: 'no', ref: { t, cid } });
     const reset = rev !== undefined && (rev > conversation.rev || rev < conversation.oldestRev);
-    const { head, rev: at } = conversation;
+    const { head, rev: at, saved } = conversation;
     const from = rev === undefined || reset ? at : rev;
     socket.joined.set(cid, { mode: 'push', rev: from });
-    socket.down({ t: 'joined', cid, head, rev: at, lastRead: place.lastRead, ...(reset ? { reset: true as const } : {}) });
+    const more = { ...(saved < head ? { saved } : {}), ...(reset ? { reset: true as const } : {}) };
+    socket.down({ t: 'joined', cid, head, rev: at, lastRead: place.lastRead, ...more });
     this.deliver(socket, conversation);
   }
 
@@ -287,9 +304,10 @@ export class FakeServer {
     const conversation = this.conversations.get(cid);
     if (!conversation?.users.has(user)) return problem(403, 'not_participant');
     if (rest === undefined) return json({ ...summaryOf(conversation, user), participants: participantsOf(conversation) });
-    const before = Number(searchParams.get('before') ?? Number.POSITIVE_INFINITY);
-    const items = conversation.messages.filter(({ seq }) => seq < before).slice(-Number(searchParams.get('limit') ?? 50));
-    return json({ items, head: conversation.head });
+    const { head, saved, messages } = conversation;
+    const before = Math.min(Number(searchParams.get('before') ?? Number.POSITIVE_INFINITY), head + 1);
+    const items = messages.slice(0, before - 1).slice(-Number(searchParams.get('limit') ?? 50));
+    return json({ items, head, ...(saved < head ? { saved } : {}) });
   }) as typeof fetch;
 }
 
@@ -304,7 +322,7 @@ export function problem(status: number, code: string, retryAfterMs?: number): Re
 function summaryOf(conversation: FakeConversation, user: string): http.Conversation {
   const { cid, kind, title, head, rev, users, messages } = conversation;
   const lastRead = users.get(user)!.lastRead;
-  const last = messages.at(-1);
+  const last = messages[head - 1];
   return {
     cid,
     kind,

@@ -41,6 +41,30 @@ export function delivered(cid: string, uid: string, did: string, pos: number): C
   return { op: 'delivered', cid, uid, did, pos };
 }
 
+export function open(cid: string, epoch: number, window = 100): Command {
+  return { op: 'open', cid, epoch, window };
+}
+
+/** Of a conversation whose revs are its seqs, unless `rev` says otherwise. */
+export function save(command: SendCommand, epoch: number, seq: number, { rev = seq, window = 100 } = {}): Command {
+  return { op: 'save', cid: command.cid, epoch, seq, rev, send: command, window };
+}
+
+export function close(cid: string, epoch: number, head: number): Command {
+  return { op: 'close', cid, epoch, head };
+}
+
+/** `sends` by their seqs. */
+export function settle(cid: string, epoch: number, upTo: number, sends: Readonly<Record<number, SendCommand>> = {}): Command {
+  const messages = Object.entries(sends).map(([seq, command]) => ({ seq: Number(seq), rev: Number(seq), send: command }));
+  return { op: 'settle', cid, epoch, at: T0, messages, upTo };
+}
+
+/** Conversations may be opened in that epoch from now on. */
+export async function beginEpoch(store: Store, epoch: number): Promise<void> {
+  expect(await store.moveAcceptState(await store.acceptState(), { epoch, state: 'open' })).toBe(true);
+}
+
 /** Commits one command alone and gives its outcome. */
 export async function one(store: Store, command: Command): Promise<Outcome> {
   const outcomes = await store.commit([command]);
@@ -70,7 +94,7 @@ export function place(outcome: Outcome | undefined): { seq: number; rev: number;
 
 /** The message that a send stores at this place. */
 export function messageOf(
-  { op: _op, digest: _digest, membersRev: _membersRev, callerRole: _callerRole, ...payload }: SendCommand,
+  { op: _op, digest: _digest, membersRev: _membersRev, callerRole: _callerRole, ensureMembers: _ensureMembers, ...payload }: SendCommand,
   seq: number,
   rev = seq,
 ): MessageRecord {

@@ -106,7 +106,7 @@ export const listCases: Cases<Store> = {
 
   async 'heads answer in order, undefined where the user is no participant'(store) {
     await all(store, create('c1', ['ann', 'bob']), create('c2', ['bob']), send('c1', 'm1', 'bob'), settings('c1', 'Plans'));
-    const head = { cid: 'c1', head: 1, rev: 2, lastRead: 0, role: 'owner', oldestRev: 1 };
+    const head = { cid: 'c1', head: 1, rev: 2, lastRead: 0, role: 'owner', oldestRev: 1, epoch: 0 };
     expect(await store.heads('ann', ['nowhere', 'c1', 'c2', 'c1'])).toEqual([undefined, head, undefined, head]);
     expect(await store.heads('ann', [])).toEqual([]);
   },

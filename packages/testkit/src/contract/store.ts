@@ -1,4 +1,7 @@
 import type { Store } from '@gapless/core';
+import { acceptCases } from './accept.ts';
+import { acceptNodeCases } from './accept-nodes.ts';
+import { acceptRaceCases } from './accept-races.ts';
 import { accountCases } from './accounts.ts';
 import { contract, type Skip } from './contract.ts';
 import { conversationCases } from './conversations.ts';
@@ -6,9 +9,11 @@ import { durabilityCases } from './durability.ts';
 import { feedCases } from './feed.ts';
 import { leaseCases } from './leases.ts';
 import { listCases } from './lists.ts';
+import { ownReadCases } from './own-reads.ts';
 import { positionCases } from './positions.ts';
 import { sendCases } from './sends.ts';
 import { sessionCases } from './sessions.ts';
+import { settleCases } from './settle.ts';
 
 export interface StoreVariant {
   /** A fresh empty store for each test. */
@@ -23,11 +28,16 @@ export function storeContract(name: string, { open, reopen }: StoreVariant, skip
     ...sendCases,
     ...conversationCases,
     ...positionCases,
+    ...ownReadCases,
     ...listCases,
     ...accountCases,
     ...sessionCases,
     ...feedCases(reopen),
     ...leaseCases(reopen),
+    ...acceptCases,
+    ...settleCases,
+    ...acceptNodeCases,
+    ...acceptRaceCases(reopen),
     ...durabilityCases(reopen),
   });
 }

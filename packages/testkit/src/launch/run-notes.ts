@@ -1,6 +1,6 @@
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { NotHere } from './service.ts';
+import type { NotHere } from '@gapless/launch';
 
 /** A real server that tests ran against, or one that this machine does not have. */
 export type ServerNote =

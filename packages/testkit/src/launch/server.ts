@@ -2,9 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { endWithUs, familyCpuSec } from '@gapless/launch';
 import { SignJWT } from 'jose';
-import { familyCpuSec } from './process-family.ts';
-import { endWithUs } from './watchdog.ts';
 
 export const TEST_SECRET = 'a-secret-for-tests-only-a-secret-for-tests-only';
 const MAIN = join(import.meta.dirname, '../../../../apps/server/src/main.ts');

@@ -1,5 +1,5 @@
-import { createDatabase, startPostgres } from './postgres.ts';
-import type { NotHere } from './service.ts';
+import { createDatabase, type NotHere } from '@gapless/launch';
+import { startPostgres } from './noted.ts';
 
 /** One server for all test files of a run: each makes databases of its own, and nobody stops it. */
 export interface SharedPostgres {

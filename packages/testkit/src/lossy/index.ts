@@ -1,8 +1,7 @@
-import { freePort } from '../launch/free-port.ts';
-import { type CutProxy, startProxy } from '../proxy.ts';
+import { seededRandom } from '@gapless/kit';
+import { type CutProxy, freePort, startProxy } from '@gapless/launch';
 import { FrameFilter, type Protocol } from './frame-filter.ts';
 import { natsProtocol } from './nats-frames.ts';
-import { seededRandom } from './random.ts';
 import { redisProtocol } from './redis-frames.ts';
 
 export interface LossyOptions {

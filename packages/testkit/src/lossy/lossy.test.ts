@@ -1,9 +1,8 @@
+import type { NotHere, RunningService } from '@gapless/launch';
 import { connect, headers, type NatsConnection } from '@nats-io/transport-node';
 import { createClient } from '@redis/client';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { startNats } from '../launch/nats.ts';
-import { startRedis } from '../launch/redis.ts';
-import type { NotHere, RunningService } from '../launch/service.ts';
+import { startNats, startRedis } from '../launch/noted.ts';
 import { type LossyProxy, startLossyNats, startLossyRedis } from './index.ts';
 
 // Goal: the proxies lose the share of messages they are told to, and nothing else.

@@ -1,23 +1,33 @@
-import type { ChangeDetail, Command, CreateCommand, LogEntry, MessageRecord, Outcome, SendCommand } from '@gapless/core';
-import { deliveredOf, type MemoryConversation, type MemoryState } from './state.ts';
+import type { ChangeDetail, Command, CreateCommand, LogEntry, Outcome, SendCommand } from '@gapless/core';
+import { messageOf } from '../entries.ts';
+import { append, close, open, save, settle } from './accept-commands.ts';
+import { deliveredOf, type MemoryConversation, type MemoryMember, type MemoryState } from './state.ts';
 
 const NO_CONVERSATION: Outcome = { ok: false, code: 'not_participant' };
+
+/** What takes a seq or a rev from the store. */
+const NUMBERED: readonly Command['op'][] = ['send', 'add', 'remove', 'settings'];
 
 /** Applies the commands, one after the other. */
 export function applyAll(state: MemoryState, batch: readonly Command[]): Outcome[] {
   return batch.map((command) => {
     const outcome = apply(state, command);
-    const entry = 'entry' in outcome ? outcome.entry : undefined;
-    if (entry !== undefined)
+    for (const entry of entriesOf(outcome))
       state.feed.push({ id: state.feed.length + 1, entry, at: entry.op === 'message' ? entry.message.at : entry.at });
     return outcome;
   });
+}
+
+function entriesOf(outcome: Outcome): readonly LogEntry[] {
+  if ('entries' in outcome) return outcome.entries ?? [];
+  return 'entry' in outcome && outcome.entry !== undefined ? [outcome.entry] : [];
 }
 
 function apply(state: MemoryState, command: Command): Outcome {
   if (command.op === 'create') return create(state, command);
   const conversation = state.conversations.get(command.cid);
   if (conversation === undefined) return NO_CONVERSATION;
+  if (conversation.acceptEpoch !== 0 && NUMBERED.includes(command.op)) return { ok: false, code: 'accepting' };
   if (isStale(conversation, command)) return { ok: false, code: 'stale' };
   switch (command.op) {
     case 'send':
@@ -31,6 +41,14 @@ function apply(state: MemoryState, command: Command): Outcome {
       if (conversation.title === command.title) return { ok: true, op: 'settings' };
       conversation.title = command.title;
       return { ok: true, op: 'settings', entry: log(conversation, command, { op: 'settings', title: command.title }) };
+    case 'open':
+      return open(state, conversation, command);
+    case 'save':
+      return save(conversation, command);
+    case 'close':
+      return close(conversation, command);
+    case 'settle':
+      return settle(conversation, command);
     default:
       return position(conversation, command);
   }
@@ -44,25 +62,20 @@ function isStale(conversation: MemoryConversation, command: Command): boolean {
 }
 
 function send(conversation: MemoryConversation, command: SendCommand): Outcome {
-  const { op: _op, digest, membersRev: _membersRev, callerRole: _callerRole, ...payload } = command;
   const seq = conversation.messages.length + 1;
+  const sender = conversation.members.get(command.from);
+  if (command.ensureMembers && sender === undefined) return NO_CONVERSATION;
   for (const ref of ['replyTo', 'threadRoot'] as const) {
     if ((command[ref] ?? 0) >= seq) return { ok: false, code: 'bad_frame', say: `${ref}: there is no such message` };
   }
   const first = conversation.byMid.get(command.mid);
   if (first !== undefined) {
-    if (first.message.from !== command.from || first.digest !== digest) return { ok: false, code: 'mid_conflict' };
+    if (first.message.from !== command.from || first.digest !== command.digest) return { ok: false, code: 'mid_conflict' };
     return { ok: true, op: 'send', seq: first.message.seq, rev: first.message.rev, at: first.message.at, dup: true };
   }
   const rev = conversation.log.length + 1;
-  const message: MessageRecord = { ...payload, seq, rev };
-  const entry: LogEntry = { op: 'message', cid: command.cid, rev, message };
-  conversation.messages.push(message);
-  conversation.byMid.set(command.mid, { message, digest });
-  conversation.log.push(entry);
-  conversation.updatedAt = Math.max(conversation.updatedAt, command.at);
-  const sender = conversation.members.get(command.from);
-  if (sender !== undefined) sender.lastRead = seq;
+  const entry = append(conversation, messageOf(command, seq, rev), command.digest);
+  if (command.ensureMembers && sender !== undefined) sender.lastRead = seq;
   return { ok: true, op: 'send', seq, rev, at: command.at, dup: false, entry };
 }
 
@@ -86,6 +99,8 @@ function create(state: MemoryState, command: CreateCommand): Outcome {
     log: [],
     membersRev: 0,
     members,
+    acceptEpoch: 0,
+    reserved: 0,
   };
   state.conversations.set(cid, conversation);
   if (kind === 'dm') state.dms.set(dmKey, cid);
@@ -128,4 +143,21 @@ function ensureUsers(
   if (missing.length > 0 && !createUsers) return { ok: false, code: 'unknown_user', say: `There is no user ${missing[0]}.` };
   for (const uid of missing) state.users.set(uid, { uid, displayName: uid, createdAt: at });
   return undefined;
+}
+
+/** Moves the own read position of who sent one of the newest `rows` log rows. */
+export function healOwnReads({ conversations, feed }: MemoryState, rows: number): number {
+  const newest = new Map<MemoryMember, number>();
+  for (const { entry } of feed.slice(Math.max(0, feed.length - rows))) {
+    if (entry.op !== 'message') continue;
+    const member = conversations.get(entry.cid)?.members.get(entry.message.from);
+    if (member !== undefined) newest.set(member, entry.message.seq);
+  }
+  let moved = 0;
+  for (const [member, seq] of newest) {
+    if (member.lastRead >= seq) continue;
+    member.lastRead = seq;
+    moved++;
+  }
+  return moved;
 }

@@ -1,25 +1,19 @@
 import { type ConversationRecord, type ConversationView, replayOf, replayOfMessages, type Store } from '@gapless/core';
 import { type Clock, systemClock } from '@gapless/kit';
+import { createMemoryAccept } from './accept.ts';
 import { createMemoryAccounts } from './accounts.ts';
-import { applyAll } from './commit.ts';
+import { applyAll, healOwnReads } from './commit.ts';
 import { createMemoryFeed } from './feed.ts';
-import { deliveredOf, type MemoryConversation, type MemoryState } from './state.ts';
+import { deliveredOf, type MemoryConversation, newState } from './state.ts';
 
 export interface MemoryOptions {
-  /** For leases; the system's by default. */
+  /** For leases and the nodes that accept; the system's by default. */
   clock?: Pick<Clock, 'now'>;
 }
 
 /** The whole store in this process's memory: for tests, the simulation, and trying out. Gone when the process ends. */
 export function openMemoryStore({ clock = systemClock }: MemoryOptions = {}): Store {
-  const state: MemoryState = {
-    conversations: new Map(),
-    dms: new Map(),
-    users: new Map(),
-    sessions: new Map(),
-    tokens: new Map(),
-    feed: [],
-  };
+  const state = newState();
   const of = (cid: string) => state.conversations.get(cid);
   const nameOf = (uid: string) => state.users.get(uid)?.displayName ?? uid;
 
@@ -41,7 +35,9 @@ export function openMemoryStore({ clock = systemClock }: MemoryOptions = {}): St
     capabilities: { durable: false, multiProcess: false, lanes: 1 },
     ...createMemoryAccounts(state),
     ...createMemoryFeed(state, clock),
+    ...createMemoryAccept(state, clock),
     commit: async (batch) => applyAll(state, batch),
+    healOwnReads: async ({ rows }) => healOwnReads(state, rows),
     check: async () => {},
     close: async () => {},
 
@@ -59,6 +55,7 @@ export function openMemoryStore({ clock = systemClock }: MemoryOptions = {}): St
           lastRead: member.lastRead,
           role: member.role,
           oldestRev: 1,
+          epoch: conversation.acceptEpoch,
         };
       }),
 

@@ -20,7 +20,7 @@ const DIFFERENCES_TOLD_MAX = 20;
 const PAGE = 500;
 
 /** Small, or of no conversation: compared as a whole. */
-const WHOLE = ['users', 'session', 'refresh_token', 'dm'] as const satisfies TableName[];
+const WHOLE = ['users', 'session', 'refresh_token', 'dm', 'accept_state', 'accept_node', 'accept_rescue'] as const satisfies TableName[];
 
 class Differences {
   readonly told: string[] = [];

@@ -2,7 +2,7 @@ import type { Store } from '@gapless/core';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { openMemoryStore } from '../memory/index.ts';
-import { CIDS, renamed, script, UIDS } from '../sqlite/commands.test-util.ts';
+import { acceptingOf, atHead, CIDS, EPOCH, renamed, script, UIDS } from '../sqlite/commands.test-util.ts';
 import { openNode, serverOf } from './server.test-util.ts';
 
 // Goal: Postgres and memory are one model. Method: random batches go to both; every outcome and, at the end, every read must be equal. Two
@@ -16,13 +16,15 @@ test(`${RUNS} random scripts have equal outcomes and leave equal stores`, async 
   if ('reason' in server) return ctx.skip(server.reason);
   const url = await server.createDatabase();
   const nodes = [await openNode(url), await openNode(url)];
+  await nodes[0]!.moveAcceptState({ epoch: 0, state: 'closed' }, { epoch: EPOCH, state: 'open' });
   let run = 0;
   const property = fc.asyncProperty(script, async (batches) => {
     const prefix = `r${run++}-`;
     const memory = openMemoryStore();
+    await memory.moveAcceptState({ epoch: 0, state: 'closed' }, { epoch: EPOCH, state: 'open' });
     for (const store of [memory, nodes[0]!]) await store.ensureUser({ uid: `${prefix}ann`, displayName: 'Ann Lee', at: 1 });
     for (const [i, batch] of batches.entries()) {
-      const commands = renamed(batch, prefix);
+      const commands = await atHead(memory, renamed(batch, prefix));
       expect(await nodes[i % 2]!.commit(commands)).toEqual(await memory.commit(commands));
     }
     expect(await everything(nodes[1]!, prefix)).toEqual(await everything(memory, prefix));
@@ -36,6 +38,7 @@ async function everything(store: Store, prefix: string): Promise<unknown> {
   return {
     users: await store.users(uids),
     revs: await store.revs(cids),
+    accepting: await acceptingOf(store, prefix),
     heads: await Promise.all(uids.map((uid) => store.heads(uid, cids))),
     lists: await Promise.all(uids.map((uid) => store.conversationsOf(uid, { limit: 100 }))),
     pages: await Promise.all(uids.map((uid) => store.conversationsOf(uid, { before: { updatedAt: 1_003, cid: cids[1]! }, limit: 2 }))),

@@ -3,7 +3,7 @@ import type { Command, Store } from '@gapless/core';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { TABLE_NAMES } from '../installation.ts';
-import { CIDS, renamed, script, UIDS } from '../sqlite/commands.test-util.ts';
+import { atHead, CIDS, EPOCH, renamed, script, UIDS } from '../sqlite/commands.test-util.ts';
 import { openSqliteExport } from '../sqlite/index.ts';
 import { tempDatabases } from '../sqlite/temp.test-util.ts';
 import { compare } from './compare.ts';
@@ -39,7 +39,9 @@ story(`what ${RUNS} sets of random scripts left is equal after the copy, and goe
       cids: names.flatMap((prefix) => CIDS.map((cid) => prefix + cid)),
     };
     const sqlite = await openSqlite(path);
-    for (const [run, batches] of scripts.entries()) for (const batch of batches) await sqlite.commit(renamed(batch, names[run]!));
+    await sqlite.moveAcceptState({ epoch: 0, state: 'closed' }, { epoch: EPOCH, state: 'open' });
+    for (const [run, batches] of scripts.entries())
+      for (const batch of batches) await sqlite.commit(await atHead(sqlite, renamed(batch, names[run]!)));
     const before = await everything(sqlite, asked);
     await sqlite.close();
 
@@ -54,8 +56,10 @@ story(`what ${RUNS} sets of random scripts left is equal after the copy, and goe
           each.filter(({ op }) => op !== 'create'),
           names[0]!,
         ),
-      ))
-        expect(await stores[1].commit(batch)).toEqual(await stores[0].commit(batch));
+      )) {
+        const commands = await atHead(stores[0], batch);
+        expect(await stores[1].commit(commands)).toEqual(await stores[0].commit(commands));
+      }
       expect(withoutIds(await everything(stores[1], asked))).toEqual(withoutIds(await everything(stores[0], asked)));
     } finally {
       await Promise.all(stores.map((store) => store.close()));
@@ -63,6 +67,38 @@ story(`what ${RUNS} sets of random scripts left is equal after the copy, and goe
   });
   const seed = process.env.SEED === undefined ? {} : { seed: Number(process.env.SEED) };
   await fc.assert(property, { numRuns: RUNS, endOnFailure: true, ...seed });
+});
+
+story('what is open in an accept log, and what was handed in of it, moves', async (newUrl) => {
+  const [path, url] = [newPath(), await newUrl()];
+  const sqlite = await openSqlite(path);
+  const participants = [{ uid: 'ann', role: 'owner' as const }];
+  const send = (mid: string) =>
+    ({ op: 'send', cid: 'c1', mid, from: 'ann', at: 1, kind: 'text', body: '{"text":"\\u0000 漢"}', digest: mid }) as const;
+  await sqlite.moveAcceptState({ epoch: 0, state: 'closed' }, { epoch: 7, state: 'open' });
+  await sqlite.commit([
+    { op: 'create', cid: 'c1', kind: 'group', by: 'ann', at: 1, participants, createUsers: true },
+    { op: 'open', cid: 'c1', epoch: 7, window: 50 },
+    { op: 'save', cid: 'c1', epoch: 7, seq: 1, rev: 1, send: send('m1'), window: 50 },
+  ]);
+  await sqlite.rescue([2, 4].map((seq) => ({ epoch: 7, seq, rev: seq, node: 'n1', send: send(`m${seq}`) })));
+  await sqlite.seenAccepting({ node: 'n1', epoch: 7, handedIn: true, leaseMs: 1 });
+  await sqlite.seenAccepting({ node: 'n2', epoch: 7, handedIn: false, leaseMs: 3_600_000 });
+  const told = async (store: Store) => ({
+    state: await store.acceptState(),
+    open: await store.openConversations(7, { after: '', limit: 10 }),
+    rescued: await store.rescued(7, ['c1']),
+    nodes: await store.acceptNodes(7),
+  });
+  await sqlite.close();
+
+  expect(await copy(path, url)).toMatchObject({ different: 0, differences: [] });
+
+  const stores = [await openSqlite(path), await openNode(url)];
+  const [there, here] = await Promise.all(stores.map(told));
+  await Promise.all(stores.map((store) => store.close()));
+  expect(here).toEqual(there);
+  expect(here).toMatchObject({ state: { epoch: 7, state: 'open' }, open: [{ cid: 'c1', head: 1, reserved: 51 }], rescued: { length: 2 } });
 });
 
 /** New rows of the log have the ids of their database; their order within each conversation is that of the changes. */

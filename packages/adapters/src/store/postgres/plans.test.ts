@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { ACCEPT_BY_INDEX, ACCEPT_BY_PARTITION } from './accept.ts';
 import { LIVE_SESSIONS } from './accounts.ts';
 import { PLANS } from './connection.ts';
 import { PARTS } from './feed.ts';
@@ -38,7 +39,14 @@ const VALUES: Record<string, readonly string[]> = {
   CONVERSATIONS_OF: ["'u7'", '10', "'x'", `${PAGE}`],
   CONVERSATION_VIEW: ["'u7'", "'large'"],
   ACQUAINTED: ["'u7'", "E'u8\\x02u9\\x02nobody'"],
+  FIRST_OUTCOMES: ["'large'", "E'77\\x02nothing\\x0219999'"],
+  MIDS_AFTER: ["'large'", "'5'", `${PAGE}`],
+  OPEN: ['7', "'c1'", `${PAGE}`],
+  RESCUED: ['7', "E'c1\\x02large\\x02c3'"],
 };
+
+const OF_ONE = { ...BY_PARTITION, ...ACCEPT_BY_PARTITION };
+const STATEMENTS = { ...OF_ONE, ...BY_INDEX, ...ACCEPT_BY_INDEX };
 
 for (const which of SERVERS) {
   const server = await serverOf(which);
@@ -48,12 +56,12 @@ for (const which of SERVERS) {
     await migrate(url);
     await query(url, FILL);
     for (const [name, values] of Object.entries(VALUES)) {
-      const plan = await planOf(url, { ...BY_PARTITION, ...BY_INDEX }[name]!, values);
+      const plan = await planOf(url, STATEMENTS[name as keyof typeof STATEMENTS], values);
       const scans = plan.filter((node) => node['Relation Name'] !== undefined);
       const kinds = new Set(scans.map((node) => node['Node Type'].replace('Index Only', 'Index')));
       const touched = Math.max(...plan.map(touchedBy));
       expect.soft({ name, kinds, touched }).toEqual({ name, kinds: new Set(['Index Scan']), touched: Math.min(touched, PAGE) });
-      if (name in BY_PARTITION) expect.soft(onePartition(plan), name).toBe(true);
+      if (name in OF_ONE) expect.soft(onePartition(plan), name).toBe(true);
     }
   });
 
@@ -97,6 +105,9 @@ const FILL = `
   INSERT INTO message (cid, seq, rev, mid, sender, at, kind, body, digest)
     SELECT 'c' || i % 2000 + 1, i / 2000, i / 2000, i, 'ann', 1, 'text', '{}', 'x' FROM generate_series(1, 20000) i
     UNION ALL SELECT 'large', i, i, i, 'ann', 1, 'text', '{}', 'x' FROM generate_series(1, 20000) i;
+  UPDATE conversation SET accept_epoch = 7 WHERE cid LIKE 'c%';
+  INSERT INTO accept_rescue (epoch, cid, seq, rev, node, send)
+    SELECT 7, c, i, i, 'n1', '{}' FROM unnest('{large,c1,other}'::text[]) c, generate_series(1, 20040) i WHERE c = 'large' OR i <= 50;
   INSERT INTO log (cid, rev, op, seq, actor, at) SELECT cid, rev, 'message', seq, sender, at FROM message;
   ANALYZE`;
 

@@ -31,7 +31,7 @@ const view = (chosen: string) => `SELECT c.*, m.*, o.uid AS peer, u.name AS peer
 
 const REVS = `SELECT c.rev FROM unnest(${textList(1)}) WITH ORDINALITY AS k(cid, i) LEFT JOIN conversation c ON c.cid = k.cid ORDER BY k.i`;
 
-const HEADS = `SELECT c.cid, c.head, c.rev, c.oldest_rev, p.last_read, p.role
+const HEADS = `SELECT c.cid, c.head, c.rev, c.oldest_rev, c.accept_epoch, p.last_read, p.role
   FROM unnest(${textList(2)}) WITH ORDINALITY AS k(cid, i)
   LEFT JOIN (conversation c JOIN participant p ON p.cid = c.cid AND p.uid = $1) ON c.cid = k.cid ORDER BY k.i`;
 
@@ -81,12 +81,13 @@ export function createReads(query: Query): ConversationReads {
         head: number;
         rev: number;
         oldest_rev: number;
+        accept_epoch: number;
         last_read: number;
         role: Role;
       }
       const rows = await query<Row>(HEADS, [stored(uid), texts(cids)]);
-      return rows.map(({ cid, head, rev, oldest_rev, last_read, role }) =>
-        cid === null ? undefined : { cid, head, rev, lastRead: last_read, role, oldestRev: oldest_rev },
+      return rows.map(({ cid, head, rev, oldest_rev, accept_epoch, last_read, role }) =>
+        cid === null ? undefined : { cid, head, rev, lastRead: last_read, role, oldestRev: oldest_rev, epoch: accept_epoch },
       );
     },
 

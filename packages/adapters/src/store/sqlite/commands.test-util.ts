@@ -1,4 +1,4 @@
-import type { Command } from '@gapless/core';
+import type { Command, SaveCommand, SettleCommand, Store } from '@gapless/core';
 import fc from 'fast-check';
 
 // Random commands over few users, conversations and mids, so that they meet all the time. Groups are g0…, dms d0….
@@ -28,6 +28,7 @@ const send = fc
     threadRoot: maybe(fc.integer({ min: 1, max: 8 })),
     mentions: maybe(fc.array(uid, { maxLength: 2 })),
     membersRev,
+    ensureMembers: maybe(fc.constant(true)),
   })
   .map(({ text, ...fields }) => {
     const body = JSON.stringify({ text });
@@ -55,6 +56,37 @@ const add = fc.record({
   createUsers: fc.boolean(),
 });
 
+/** The epoch that is open, and one that is not. */
+export const EPOCH = 1;
+const epoch = fc.constantFrom(EPOCH, EPOCH, EPOCH, EPOCH, EPOCH, 2, 0);
+const window = fc.integer({ min: 1, max: 9 });
+/** From the next number on; mostly it. `atHead` makes numbers of them. */
+const ahead = fc.constantFrom(0, 0, 0, 0, 0, 0, -1, 1);
+const accepted = send.map(({ membersRev: _membersRev, ensureMembers: _ensureMembers, ...fields }) => fields);
+
+const accepting = fc.oneof(
+  { weight: 3, arbitrary: fc.record({ op: fc.constant('open'), cid, epoch, window }) },
+  {
+    weight: 12,
+    arbitrary: fc
+      .record({ epoch, seq: ahead, rev: fc.constantFrom(0, 0, 0, 0, 0, 0, 0, 1), window, send: accepted })
+      .map((fields) => ({ op: 'save', cid: fields.send.cid, ...fields })),
+  },
+  { weight: 1, arbitrary: fc.record({ op: fc.constant('close'), cid, epoch, head: fc.constantFrom(0, 0, 0, -1, 1) }) },
+  {
+    weight: 1,
+    arbitrary: fc
+      .record({
+        ...{ op: fc.constant('settle'), cid, epoch, at, upTo: fc.integer({ min: -1, max: 5 }) },
+        messages: fc.array(fc.record({ seq: fc.integer({ min: -1, max: 6 }), send: accepted }), { maxLength: 4 }),
+      })
+      .map(({ messages, ...fields }) => ({
+        ...fields,
+        messages: messages.map((item) => ({ ...item, send: { ...item.send, cid: fields.cid } })),
+      })),
+  },
+);
+
 /** So that there is something to send to from the start. */
 const FIRST = [
   { op: 'create', cid: '', kind: 'group', by: 'ann', at: 1_000, createUsers: true, participants: [{ uid: 'ann', role: 'owner' }] },
@@ -81,10 +113,15 @@ const command = fc.oneof(
 
 type Draft = { readonly op: string; readonly cid: string; readonly kind?: string };
 
-/** Batches of commands. The n-th creation of a kind makes its n-th conversation, and the port knows no undefined properties. */
-export const script: fc.Arbitrary<Command[][]> = fc
-  .array(fc.array(command, { minLength: 1, maxLength: 20 }), { minLength: 1, maxLength: 6 })
-  .map((batches) => {
+/** Batches of commands; in half of the scripts also those of an accept log. */
+export const script: fc.Arbitrary<Command[][]> = fc.oneof(
+  scriptOf(command),
+  scriptOf(fc.oneof({ weight: 1, arbitrary: command }, { weight: 1, arbitrary: accepting })),
+);
+
+/** The n-th creation of a kind makes its n-th conversation, and the port knows no undefined properties. */
+function scriptOf(commands: fc.Arbitrary<Draft>): fc.Arbitrary<Command[][]> {
+  return fc.array(fc.array(commands, { minLength: 1, maxLength: 20 }), { minLength: 1, maxLength: 6 }).map((batches) => {
     const made = { g: 0, d: 0 };
     const named = (draft: Draft): Draft => {
       const letter = draft.kind === 'dm' ? 'd' : 'g';
@@ -92,6 +129,41 @@ export const script: fc.Arbitrary<Command[][]> = fc
     };
     return [FIRST, ...batches].map((batch) => batch.map((draft) => JSON.parse(JSON.stringify(named(draft))) as Command));
   });
+}
+
+/** The numbers of the accept log's commands, which are drafted as distances, as they are if all saves before them go through. */
+export async function atHead(store: Store, batch: readonly Command[]): Promise<Command[]> {
+  const given = new Map<string, { head: number; rev: number }>();
+  for (const { cid } of batch) given.set(cid, (await store.conversation(cid)) ?? { head: 0, rev: 0 });
+  return batch.map((item) => {
+    const { head, rev } = given.get(item.cid)!;
+    switch (item.op) {
+      case 'save': {
+        given.set(item.cid, { head: head + 1, rev: rev + 1 });
+        return { ...item, seq: Math.max(1, head + 1 + item.seq), rev: rev + 1 + item.rev } satisfies SaveCommand;
+      }
+      case 'close':
+        return { ...item, head: head + item.head };
+      case 'settle': {
+        const messages = item.messages.map(({ seq, send }) => ({ seq: head + seq, rev: rev + seq, send }));
+        return { ...item, upTo: head + item.upTo, messages } satisfies SettleCommand;
+      }
+      default:
+        return item;
+    }
+  });
+}
+
+/** What the store knows for the accept log of these conversations, whose cids have this prefix. */
+export async function acceptingOf(store: Store, prefix: string): Promise<unknown> {
+  const cids = CIDS.map((name) => prefix + name);
+  const open = await store.openConversations(EPOCH, { after: prefix, limit: CIDS.length });
+  return {
+    open: open.filter((item) => item.cid.startsWith(prefix)),
+    first: await Promise.all(cids.map((item) => store.firstOutcomes(item, ['m1', 'M1', 'm3', 'nothing']))),
+    mids: await Promise.all(cids.map((item) => store.midsAfter(item, 'm2', 3))),
+  };
+}
 
 /** The same commands about other users and conversations. */
 export function renamed(batch: readonly Command[], prefix: string): Command[] {
@@ -102,6 +174,8 @@ export function renamed(batch: readonly Command[], prefix: string): Command[] {
     ...('by' in item ? { by: name(item.by) } : {}),
     ...('uid' in item ? { uid: name(item.uid) } : {}),
     ...('from' in item ? { from: name(item.from) } : {}),
+    ...('send' in item ? { send: renamed([item.send], prefix)[0] } : {}),
+    ...('messages' in item ? { messages: item.messages.map((each) => ({ ...each, send: renamed([each.send], prefix)[0] })) } : {}),
     ...('users' in item ? { users: item.users.map(name) } : {}),
     ...('participants' in item ? { participants: item.participants.map((each) => ({ ...each, uid: name(each.uid) })) } : {}),
   })) as Command[];

@@ -2,7 +2,7 @@ import type { Store } from '@gapless/core';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { openMemoryStore } from '../memory/index.ts';
-import { CIDS, renamed, script, UIDS } from './commands.test-util.ts';
+import { acceptingOf, atHead, CIDS, EPOCH, renamed, script, UIDS } from './commands.test-util.ts';
 import { openSqliteStore } from './index.ts';
 import { neverFatal, tempDatabases } from './temp.test-util.ts';
 
@@ -15,13 +15,15 @@ const lastId = new WeakMap<Store, number>();
 
 test(`${RUNS} random scripts have equal outcomes and leave equal stores`, async () => {
   const sqlite = await openSqliteStore({ path: newPath(), onFatal: neverFatal });
+  await sqlite.moveAcceptState({ epoch: 0, state: 'closed' }, { epoch: EPOCH, state: 'open' });
   let run = 0;
   const property = fc.asyncProperty(script, async (batches) => {
     const prefix = `r${run++}-`;
     const memory = openMemoryStore();
+    await memory.moveAcceptState({ epoch: 0, state: 'closed' }, { epoch: EPOCH, state: 'open' });
     for (const store of [memory, sqlite]) await store.ensureUser({ uid: `${prefix}ann`, displayName: 'Ann Lee', at: 1 });
     for (const batch of batches) {
-      const commands = renamed(batch, prefix);
+      const commands = await atHead(memory, renamed(batch, prefix));
       expect(await sqlite.commit(commands)).toEqual(await memory.commit(commands));
     }
     expect(await everything(sqlite, prefix)).toEqual(await everything(memory, prefix));
@@ -43,6 +45,7 @@ async function everything(store: Store, prefix: string): Promise<unknown> {
   return {
     users: await store.users(uids),
     revs: await store.revs(cids),
+    accepting: await acceptingOf(store, prefix),
     feed: await feedOf(store, prefix),
     heads: await Promise.all(uids.map((uid) => store.heads(uid, cids))),
     lists: await Promise.all(uids.map((uid) => store.conversationsOf(uid, { limit: 100 }))),

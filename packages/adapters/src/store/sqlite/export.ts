@@ -14,6 +14,9 @@ const FROM: Record<TableName, string> = {
   delivered: 'delivered t JOIN conversation c ON c.id = t.conv',
   message: 'message t JOIN conversation c ON c.id = t.conv',
   log: 'log t JOIN conversation c ON c.id = t.conv',
+  accept_state: 'accept_state t',
+  accept_node: 'accept_node t',
+  accept_rescue: 'accept_rescue t',
 };
 
 /**

@@ -1,4 +1,6 @@
-import { ChatError, type Command, type Outcome, type SendCommand, type Store } from '@gapless/core';
+import { ChatError, type Command, type Outcome, type Store } from '@gapless/core';
+import { entryOf, messageOf } from '../entries.ts';
+import type { Committed } from './commit/batch.ts';
 import { holdOpen, isRolledBack } from './database.ts';
 import { lockDatabase } from './lock.ts';
 import { WorkerClient } from './worker-client.ts';
@@ -12,6 +14,8 @@ export interface SqliteOptions {
   path: string;
   /** Called once when nothing can ever be written again by this process: a failed fsync, corruption, a crashed thread. */
   onFatal: (error: unknown) => void;
+  /** Called for each transaction that has sends with `ensureMembers`: how long their members took. */
+  onEnsureMembers?: (ms: number) => void;
 }
 
 /**
@@ -23,7 +27,7 @@ export interface SqliteOptions {
  *
  * @throws Error when another process serves the file, or its migrations are not this code's
  */
-export async function openSqliteStore({ path, onFatal }: SqliteOptions): Promise<Store> {
+export async function openSqliteStore({ path, onFatal, onEnsureMembers = () => {} }: SqliteOptions): Promise<Store> {
   const unlock = lockDatabase(path);
   let fatal: unknown;
   let closing = false;
@@ -65,9 +69,11 @@ export async function openSqliteStore({ path, onFatal }: SqliteOptions): Promise
     capabilities: { durable: true, multiProcess: false, lanes: 1 },
     parts: 1,
     async commit(batch) {
-      const outcomes = await write<Outcome[]>('commit', batch);
+      const { outcomes, ensureMs } = await write<Committed>('commit', batch);
+      if (ensureMs !== undefined) onEnsureMembers(ensureMs);
       return outcomes.map((outcome, i) => withEntry(batch[i]!, outcome));
     },
+    healOwnReads: (...args) => write('healOwnReads', ...args),
     check: () => write('check', Date.now()),
     async close() {
       if (closing) return;
@@ -97,6 +103,12 @@ export async function openSqliteStore({ path, onFatal }: SqliteOptions): Promise
     feed: (...args) => read('feed', ...args),
     backlog: (...args) => read('backlog', ...args),
     cursor: (...args) => read('cursor', ...args),
+    acceptState: (...args) => read('acceptState', ...args),
+    acceptNodes: (...args) => read('acceptNodes', ...args),
+    rescued: (...args) => read('rescued', ...args),
+    openConversations: (...args) => read('openConversations', ...args),
+    firstOutcomes: (...args) => read('firstOutcomes', ...args),
+    midsAfter: (...args) => read('midsAfter', ...args),
 
     ensureUser: (...args) => write('ensureUser', ...args),
     createAccount: (...args) => write('createAccount', ...args),
@@ -108,6 +120,11 @@ export async function openSqliteStore({ path, onFatal }: SqliteOptions): Promise
     saveCursor: (...args) => write('saveCursor', ...args),
     acquireLease: (...args) => write('acquireLease', ...args),
     releaseLease: (...args) => write('releaseLease', ...args),
+    moveAcceptState: (...args) => write('moveAcceptState', ...args),
+    seenAccepting: (...args) => write('seenAccepting', ...args),
+    forgetAcceptNode: (...args) => write('forgetAcceptNode', ...args),
+    rescue: (...args) => write('rescue', ...args),
+    clearRescued: (...args) => write('clearRescued', ...args),
   };
 }
 
@@ -117,8 +134,10 @@ function unavailable(cause: unknown): ChatError {
 
 /** A saved message's log entry, made of the command: its body did not travel back. */
 function withEntry(command: Command, outcome: Outcome): Outcome {
-  if (!outcome.ok || outcome.op !== 'send' || outcome.dup) return outcome;
-  const { op: _op, digest: _digest, membersRev: _membersRev, callerRole: _callerRole, ...message } = command as SendCommand;
-  const { seq, rev } = outcome;
-  return { ...outcome, entry: { op: 'message', cid: message.cid, rev, message: { ...message, seq, rev } } };
+  if (!outcome.ok) return outcome;
+  if (command.op === 'send' && outcome.op === 'send' && !outcome.dup)
+    return { ...outcome, entry: entryOf(messageOf(command, outcome.seq, outcome.rev)) };
+  if (command.op === 'save' && outcome.op === 'save' && !outcome.dup)
+    return { ...outcome, entry: entryOf(messageOf(command.send, command.seq, command.rev)) };
+  return outcome;
 }

@@ -130,6 +130,7 @@ test('the status says pending before and applied after, and changes nothing', as
     { version: 1, name: 'init', state: 'pending' },
     { version: 2, name: 'sessions', state: 'pending' },
     { version: 3, name: 'feed', state: 'pending' },
+    { version: 4, name: 'accept', state: 'pending' },
   ];
   expect(sqliteMigrationStatus(path)).toEqual(pending);
   expect(sqliteMigrationStatus(path)).toEqual(pending);
@@ -163,6 +164,7 @@ test('a newer database is refused', async () => {
     '1 applied',
     '2 applied',
     '3 applied',
+    '4 applied',
     '9999 applied',
   ]);
 });

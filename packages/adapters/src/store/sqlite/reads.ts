@@ -66,13 +66,22 @@ export function createReads(db: DatabaseSync): Sync<ConversationReads> & Account
 
     heads: (uid, cids) =>
       cids.map((cid) => {
-        const row = get<{ head: number; rev: number; last_read: number; role: 'owner' | 'admin' | 'member'; oldest_rev: number }>(
-          `SELECT c.head, c.rev, c.oldest_rev, p.last_read, p.role FROM conversation c
+        const row = get<{
+          head: number;
+          rev: number;
+          last_read: number;
+          role: 'owner' | 'admin' | 'member';
+          oldest_rev: number;
+          epoch: number;
+        }>(
+          `SELECT c.head, c.rev, c.oldest_rev, c.accept_epoch AS epoch, p.last_read, p.role FROM conversation c
            JOIN participant p ON p.conv = c.id AND p.uid = ? WHERE c.cid = ?`,
           uid,
           cid,
         );
-        return row && { cid, head: row.head, rev: row.rev, lastRead: row.last_read, role: row.role, oldestRev: row.oldest_rev };
+        return (
+          row && { cid, head: row.head, rev: row.rev, lastRead: row.last_read, role: row.role, oldestRev: row.oldest_rev, epoch: row.epoch }
+        );
       }),
 
     conversation(cid) {

@@ -1,10 +1,12 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import type { Command, Outcome } from '@gapless/core';
+import type { Command } from '@gapless/core';
+import { createAcceptReads, createAcceptWrites } from './accept.ts';
 import { createAccountWrites } from './accounts.ts';
 import { createCheckpointer } from './checkpoint.ts';
-import { Batch } from './commit/batch.ts';
+import { Batch, type Committed } from './commit/batch.ts';
 import { openDatabase } from './database.ts';
 import { createFeedReads, createFeedWrites } from './feed.ts';
+import { createHealing } from './heal.ts';
 import { migrate } from './migrate.ts';
 import { createReads } from './reads.ts';
 
@@ -31,7 +33,8 @@ type Methods = Record<string, (...args: never[]) => unknown>;
 const { path, role } = workerData as WorkerOptions;
 const db = openDatabase(path, role);
 const checkpoint = role === 'writer' ? createCheckpointer(db) : () => {};
-const methods = role === 'writer' ? writerMethods() : ({ ...createReads(db), ...createFeedReads(db) } as unknown as Methods);
+const methods =
+  role === 'writer' ? writerMethods() : ({ ...createReads(db), ...createFeedReads(db), ...createAcceptReads(db) } as unknown as Methods);
 
 parentPort!.on('message', ({ id, method, args }: Request) => {
   if (method === 'close') {
@@ -55,8 +58,13 @@ parentPort!.on('message', ({ id, method, args }: Request) => {
 function writerMethods(): Methods {
   migrate(db, Date.now());
   const batch = new Batch(db);
-  const writes = { ...createAccountWrites(db), ...createFeedWrites(db) } as unknown as Methods;
-  const commit = (commands: readonly Command[]): Outcome[] => rolledBack(() => batch.commit(commands));
+  const writes = {
+    ...createAccountWrites(db),
+    ...createFeedWrites(db),
+    ...createAcceptWrites(db),
+    ...createHealing(db),
+  } as unknown as Methods;
+  const commit = (commands: readonly Command[]): Committed => rolledBack(() => batch.commit(commands));
   const inTransaction = Object.fromEntries(
     Object.entries(writes).map(([name, write]) => [
       name,

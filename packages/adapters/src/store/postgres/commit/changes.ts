@@ -7,6 +7,8 @@ export type ChangeCommand = CreateCommand | (Command & { op: 'add' | 'remove' | 
 /** What commit_changes of 0002_commit.sql says of one command. Its texts are as `stored` made them. */
 interface Change {
   code?: 'not_participant' | 'unknown_user' | 'stale';
+  /** It is `stale` to older nodes only. */
+  accepting?: true;
   user?: string;
   rev?: number;
   users?: string[];
@@ -44,7 +46,8 @@ function toJson(command: ChangeCommand): object {
   }
 }
 
-function toOutcome(command: ChangeCommand, { code, user, rev, users, cid, created }: Change): Outcome {
+function toOutcome(command: ChangeCommand, { code, accepting, user, rev, users, cid, created }: Change): Outcome {
+  if (accepting) return { ok: false, code: 'accepting' };
   if (code === 'unknown_user') return { ok: false, code, say: `There is no user ${read(user ?? '')}.` };
   if (code !== undefined) return { ok: false, code };
   const entry = rev === undefined ? {} : { entry: entryOf(command, rev, (users ?? []).map(read)) };

@@ -1,8 +1,9 @@
 import { ChatError, type Command, type Outcome } from '@gapless/core';
 import { sqlState } from '../connection.ts';
 import type { Query } from '../query.ts';
+import { type AcceptCommand, commitAccept } from './accept.ts';
 import { type ChangeCommand, commitChanges } from './changes.ts';
-import { commitMessages, type MessageCommand } from './messages.ts';
+import { commitMessages, type MessageCommand, type MessageOptions } from './messages.ts';
 import { type Kind, roundsOf } from './rounds.ts';
 
 /** Characters in one transaction. More, on a slow disk, may take longer than a statement is given, and would again each time. */
@@ -12,15 +13,12 @@ const CHARS_MAX = 4_000_000;
 const ROW_CHARS = 1_000;
 
 /** Commits a batch, mostly in one transaction; see `roundsOf`. */
-export async function commit(query: Query, batch: readonly Command[]): Promise<Outcome[]> {
+export async function commit(query: Query, batch: readonly Command[], options: MessageOptions): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
   for (const { kind, places } of roundsOf(batch)) {
     for (const part of partsOf(batch, places)) {
-      const made = await commitPart(
-        query,
-        kind,
-        part.map((place) => batch[place]!),
-      );
+      const commands = part.map((place) => batch[place]!);
+      const made = await commitPart((some) => commitKind(query, kind, some, options), commands);
       for (const [i, place] of part.entries()) outcomes[place] = made[i]!;
     }
   }
@@ -50,23 +48,36 @@ function charsOf(command: Command): number {
       return ROW_CHARS * (1 + command.participants.length);
     case 'add':
       return ROW_CHARS * (1 + command.users.length);
+    case 'save':
+      return charsOf(command.send);
+    case 'settle':
+      return command.messages.reduce((sum, { send }) => sum + charsOf(send), ROW_CHARS);
     default:
       return ROW_CHARS;
   }
 }
 
 /** One transaction. Where Postgres refuses the data of a command, the others are committed without it, in ever smaller ones. */
-async function commitPart(query: Query, kind: Kind, commands: readonly Command[]): Promise<Outcome[]> {
+async function commitPart(make: (some: readonly Command[]) => Promise<Outcome[]>, commands: readonly Command[]): Promise<Outcome[]> {
   try {
-    return kind === 'messages'
-      ? await commitMessages(query, commands as readonly MessageCommand[])
-      : await commitChanges(query, commands as readonly ChangeCommand[]);
+    return await make(commands);
   } catch (error) {
     if (!isRefusedData(error)) throw error;
     if (commands.length === 1) return [{ ok: false, code: 'bad_frame', say: 'This cannot be stored.' }];
     const half = Math.ceil(commands.length / 2);
-    const first = await commitPart(query, kind, commands.slice(0, half));
-    return [...first, ...(await commitPart(query, kind, commands.slice(half)))];
+    const first = await commitPart(make, commands.slice(0, half));
+    return [...first, ...(await commitPart(make, commands.slice(half)))];
+  }
+}
+
+function commitKind(query: Query, kind: Kind, commands: readonly Command[], options: MessageOptions): Promise<Outcome[]> {
+  switch (kind) {
+    case 'messages':
+      return commitMessages(query, commands as readonly MessageCommand[], options);
+    case 'changes':
+      return commitChanges(query, commands as readonly ChangeCommand[]);
+    case 'accept':
+      return commitAccept(query, commands as readonly AcceptCommand[]);
   }
 }
 

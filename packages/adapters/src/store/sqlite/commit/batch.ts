@@ -1,5 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { ChangeDetail, Command, LogEntry, Outcome } from '@gapless/core';
+import { close, open, save, settle } from './accept.ts';
 import { create } from './create.ts';
 import { add, remove, settings } from './participants.ts';
 import { delivered, read } from './positions.ts';
@@ -14,8 +15,20 @@ export interface ConversationState {
   membersRev: number;
   updatedAt: number;
   members: number;
+  /** The epoch in which it is open in the accept log; 0: it is not. */
+  acceptEpoch: number;
+  reserved: number;
   dirty: boolean;
 }
+
+export interface Committed {
+  readonly outcomes: Outcome[];
+  /** How long the members of its sends with `ensureMembers` took; undefined: it had none. */
+  readonly ensureMs: number | undefined;
+}
+
+/** What takes a seq or a rev from the store. */
+const NUMBERED: readonly Command['op'][] = ['send', 'add', 'remove', 'settings'];
 
 /** Conversations whose counters are kept between batches. This connection is the only writer, so they cannot be stale. */
 const CONVERSATIONS_KEPT_MAX = 50_000;
@@ -26,21 +39,23 @@ export class Batch {
   readonly #statements = new Map<string, StatementSync>();
   readonly #conversations = new Map<string, ConversationState>();
   #dirty: ConversationState[] = [];
-  /** Senders' own read positions, by conversation and user. */
+  /** Own read positions of senders that are ensured, by conversation and user. */
   #reads = new Map<string, { conv: number; uid: string; seq: number }>();
+  #ensureMs: number | undefined;
 
   constructor(db: DatabaseSync) {
     this.#db = db;
   }
 
   /** Applies all commands and commits. Throws when the transaction did not become durable; then nothing of it is remembered here. */
-  commit(commands: readonly Command[]): Outcome[] {
+  commit(commands: readonly Command[]): Committed {
+    this.#ensureMs = undefined;
     this.#db.exec('BEGIN IMMEDIATE');
     try {
       const outcomes = commands.map((command) => this.#apply(command));
       this.#writeBack();
       this.#db.exec('COMMIT');
-      return outcomes;
+      return { outcomes, ensureMs: this.#ensureMs };
     } catch (error) {
       this.#forget();
       throw error;
@@ -57,7 +72,8 @@ export class Batch {
     const kept = this.#conversations.get(cid);
     if (kept !== undefined) return kept;
     const row = this.sql(
-      'SELECT id, cid, head, rev, members_rev AS membersRev, updated_at AS updatedAt, members FROM conversation WHERE cid = ?',
+      `SELECT id, cid, head, rev, members_rev AS membersRev, updated_at AS updatedAt, members, accept_epoch AS acceptEpoch, reserved
+       FROM conversation WHERE cid = ?`,
     ).get(cid) as Omit<ConversationState, 'dirty'> | undefined;
     return row === undefined ? undefined : this.keep({ ...row, dirty: false });
   }
@@ -90,19 +106,35 @@ export class Batch {
     return { op: 'change', cid: state.cid, rev, by, at, detail };
   }
 
-  /** A send moves its sender's own read position. */
+  /** For a send with `ensureMembers`. */
+  isMember(state: ConversationState, uid: string): boolean {
+    return this.#ensuring(() => this.sql('SELECT 1 FROM participant WHERE conv = ? AND uid = ?').get(state.id, uid) !== undefined);
+  }
+
+  /** The sender's own read position follows. */
   sent(conv: number, uid: string, seq: number): void {
     this.#reads.set(`${conv} ${uid}`, { conv, uid, seq });
   }
 
   /** Writes what `sent` collected, for commands that look at positions or bring participants. */
   writeReads(): void {
-    const update = this.sql('UPDATE participant SET last_read = max(last_read, ?) WHERE conv = ? AND uid = ?');
-    for (const { conv, uid, seq } of this.#reads.values()) update.run(seq, conv, uid);
-    this.#reads.clear();
+    if (this.#reads.size === 0) return;
+    this.#ensuring(() => {
+      const update = this.sql('UPDATE participant SET last_read = max(last_read, ?) WHERE conv = ? AND uid = ?');
+      for (const { conv, uid, seq } of this.#reads.values()) update.run(seq, conv, uid);
+      this.#reads.clear();
+    });
+  }
+
+  #ensuring<T>(task: () => T): T {
+    const started = performance.now();
+    const result = task();
+    this.#ensureMs = (this.#ensureMs ?? 0) + performance.now() - started;
+    return result;
   }
 
   #apply(command: Command): Outcome {
+    if (NUMBERED.includes(command.op) && (this.conversation(command.cid)?.acceptEpoch ?? 0) !== 0) return { ok: false, code: 'accepting' };
     if (this.#isStale(command)) return { ok: false, code: 'stale' };
     switch (command.op) {
       case 'send':
@@ -119,6 +151,14 @@ export class Batch {
         return read(this, command);
       case 'delivered':
         return delivered(this, command);
+      case 'open':
+        return open(this, command);
+      case 'save':
+        return save(this, command);
+      case 'close':
+        return close(this, command);
+      case 'settle':
+        return settle(this, command);
     }
   }
 
@@ -133,9 +173,12 @@ export class Batch {
   }
 
   #writeBack(): void {
-    const update = this.sql('UPDATE conversation SET head = ?, rev = ?, members_rev = ?, updated_at = ?, members = ? WHERE id = ?');
+    const update = this.sql(
+      'UPDATE conversation SET head = ?, rev = ?, members_rev = ?, updated_at = ?, members = ?, accept_epoch = ?, reserved = ? WHERE id = ?',
+    );
     for (const state of this.#dirty) {
-      update.run(state.head, state.rev, state.membersRev, state.updatedAt, state.members, state.id);
+      const { head, rev, membersRev, updatedAt, members, acceptEpoch, reserved } = state;
+      update.run(head, rev, membersRev, updatedAt, members, acceptEpoch, reserved, state.id);
       state.dirty = false;
     }
     this.#dirty = [];

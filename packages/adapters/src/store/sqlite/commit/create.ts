@@ -26,6 +26,8 @@ export function create(batch: Batch, command: CreateCommand): Outcome {
     membersRev: 0,
     updatedAt: at,
     members: users.length,
+    acceptEpoch: 0,
+    reserved: 0,
     dirty: false,
   });
   const entry = batch.log(state, { by, at, detail: { op: 'created', kind, users, ...(title === undefined ? {} : { title }) } });

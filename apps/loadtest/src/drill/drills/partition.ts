@@ -1,0 +1,109 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { RunningPostgres } from '@gapless/launch';
+import type { Drill, DrillContext, DrillResult } from '../drill.ts';
+import { type Cable, layCable } from '../means/cable.ts';
+import { missingForCell, runInCell } from '../means/cell.ts';
+import { converged } from '../means/convergence.ts';
+import { type Direction, type Fence, openFence, type Peer } from '../means/fence.ts';
+import { type Namespace, openNamespace } from '../means/namespace.ts';
+import { inWords } from '../means/tools.ts';
+import { missing as missingServices, openPostgres, openRedis } from '../services.ts';
+import { perform, type Stage } from '../stage.ts';
+
+const NODES = 3;
+/** The node that is cut off; others have to get along without it. */
+const CUT = 1;
+/** Longer than nodes take to miss each other (5 s), and a broker (3 s). */
+const CUT_MS = 8_000;
+/** Longer than clients wait for a sign of life (35 s at most): then they go to another node. */
+const CUT_FROM_CLIENTS_MS = 45_000;
+
+type Side = 'broker' | 'store' | 'clients';
+
+interface Partition {
+  readonly from: readonly Side[];
+  readonly direction: Direction;
+}
+
+const PARTITIONS: readonly Partition[] = [
+  { from: ['broker'], direction: 'both' },
+  { from: ['store'], direction: 'both' },
+  { from: ['broker', 'store'], direction: 'both' },
+  { from: ['broker'], direction: 'in' },
+  { from: ['broker'], direction: 'out' },
+  { from: ['store'], direction: 'in' },
+  { from: ['store'], direction: 'out' },
+  // Half open: one side still hears the other, and is not heard.
+  { from: ['clients'], direction: 'in' },
+  { from: ['clients'], direction: 'out' },
+];
+
+export const partition: Drill = {
+  name: 'partition',
+  what: 'One of three nodes is cut off from the broker, the store, both, or its clients, also in one direction only, and comes back.',
+  async missing() {
+    return inWords(missingForCell('nsenter', 'nft')) ?? (await missingServices('postgres', 'redis'));
+  },
+  run: (context) => runInCell(import.meta.url, context),
+};
+
+export async function inside(context: DrillContext): Promise<DrillResult> {
+  const postgres = await openPostgres(context, { settings: { listen_addresses: '0.0.0.0' } });
+  await trustNodes(postgres);
+  const redis = await openRedis(context, { settings: { bind: '0.0.0.0', 'protected-mode': 'no' } });
+  const database = await postgres.createDatabase();
+  const places = await Promise.all(Array.from({ length: NODES }, (_, n) => openPlace(n)));
+  return perform(context, {
+    cluster: {
+      nodes: NODES,
+      store: database,
+      broker: redis.url,
+      node(n) {
+        const { namespace, cable } = places[n]!;
+        const settings = { store: at(database, cable.here), broker: at(redis.url, cable.here) };
+        return { prefix: namespace.prefix, host: cable.there, settings };
+      },
+    },
+    async fault(stage) {
+      const { namespace, cable } = places[CUT]!;
+      const sides = {
+        broker: { address: cable.here, port: redis.port },
+        store: { address: cable.here, port: postgres.port },
+        clients: { ownPort: stage.cluster.nodes[CUT]!.port },
+      };
+      const fence = openFence(namespace, cable);
+      for (const { from, direction } of PARTITIONS) await cutOff(stage, fence, { from, direction, peers: from.map((side) => sides[side]) });
+    },
+  });
+}
+
+/** Where a node is: a network of its own, with a cable to all others. */
+async function openPlace(n: number): Promise<{ namespace: Namespace; cable: Cable }> {
+  const namespace = await openNamespace();
+  return { namespace, cable: layCable(namespace, n) };
+}
+
+/** By itself it trusts nobody but its own machine. */
+async function trustNodes(postgres: RunningPostgres): Promise<void> {
+  const [file] = await postgres.query('show hba_file');
+  const rules = ['127.0.0.1/32', '10.77.0.0/16'].map((network) => `'host all all ${network} trust'`);
+  await postgres.query(`copy (select unnest(array[${rules.join(', ')}])) to '${file!.hba_file}'`);
+  await postgres.query('select pg_reload_conf()');
+}
+
+/** The same service, as it is reached at another address. */
+function at(url: string, address: string): string {
+  const moved = new URL(url);
+  moved.hostname = address;
+  return moved.href;
+}
+
+async function cutOff(stage: Stage, fence: Fence, { peers, from, direction }: Partition & { peers: readonly Peer[] }): Promise<void> {
+  const name = `${from.join(' and ')}, ${direction}`;
+  fence.cut(peers, direction);
+  stage.log(`node ${CUT} is cut off from ${name}`);
+  await sleep(from.includes('clients') ? CUT_FROM_CLIENTS_MS : CUT_MS);
+  const dropped = fence.heal();
+  if (dropped === 0) stage.broken(`nothing was dropped (${name}): the drill shows nothing`);
+  stage.note(`${name}: ${dropped} packets dropped; healed: ${await converged(stage)}`);
+}

@@ -1,0 +1,61 @@
+import { mkdirSync, rmSync, statfsSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { run } from './tools.ts';
+
+// For processes with mounts of their own (cell.ts): what is mounted here goes with the last of them.
+
+/** A file system that is soon full. */
+export interface SmallDisk {
+  readonly folder: string;
+  /** Takes space that `free` gives back. */
+  fill(bytes: number): void;
+  free(): void;
+  freeBytes(): number;
+}
+
+/** Mounts a file system in memory of this size. */
+export function mountSmallDisk(folder: string, bytes: number): SmallDisk {
+  mkdirSync(folder, { recursive: true });
+  run('mount', '-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs', folder);
+  const ballast = join(folder, 'ballast');
+  return {
+    folder,
+    fill: (size) => writeFileSync(ballast, Buffer.alloc(size)),
+    free: () => rmSync(ballast, { force: true }),
+    freeBytes() {
+      const { bavail, bsize } = statfsSync(folder);
+      return bavail * bsize;
+    },
+  };
+}
+
+/** A file system whose power can be cut. */
+export interface CuttableDisk {
+  readonly folder: string;
+  /** From now on nothing reaches the disk, and every access fails. What was not synced is lost. */
+  cut(): void;
+  /** Mounts it again, as after a restart of the machine. No process may still hold a file on it. */
+  restart(): void;
+}
+
+/** Has the kernel end a file system as it is on disk, its own journal included: EXT4_IOC_SHUTDOWN, EXT4_GOING_FLAGS_NOLOGFLUSH. */
+const SHUTDOWN = 'import fcntl, os, struct, sys; fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x8004587D, struct.pack("I", 2))';
+
+/** Makes an ext4 of this size in a file beside `folder`, and mounts it there. */
+export function mountCuttableDisk(folder: string, bytes: number): CuttableDisk {
+  const image = `${folder}.ext4`;
+  writeFileSync(image, '');
+  truncateSync(image, bytes);
+  run('mkfs.ext4', '-q', '-F', image);
+  mkdirSync(folder, { recursive: true });
+  const mount = () => run('mount', '-o', 'loop', image, folder);
+  mount();
+  return {
+    folder,
+    cut: () => void run('python3', '-c', SHUTDOWN, folder),
+    restart() {
+      run('umount', folder);
+      mount();
+    },
+  };
+}

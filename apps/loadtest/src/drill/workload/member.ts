@@ -1,0 +1,15 @@
+import type { Recorder } from './recorder.ts';
+
+/** One user of one conversation, who never gives up. */
+export interface Member {
+  readonly recorder: Recorder;
+  /** Resolves when it is online and in the conversation. */
+  enter(): Promise<void>;
+  /** Says something, now or as soon as it can. */
+  say(text: string): void;
+  /** All it said is saved, by the server's own word. */
+  readonly settled: boolean;
+  /** What no app should see, a line each: a send that failed for good, a message shown twice. */
+  problems(): string[];
+  close(): void;
+}

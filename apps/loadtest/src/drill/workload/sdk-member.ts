@@ -1,0 +1,69 @@
+import { type Client, type Conversation, createClient, GaplessError } from '@gapless/sdk';
+import type { Member } from './member.ts';
+import { recordedSocket } from './recorded-socket.ts';
+import type { Recorder } from './recorder.ts';
+import type { Route } from './route.ts';
+
+/** Who uses the SDK, as apps do: it reconnects, resumes and sends again by itself. */
+export class SdkMember implements Member {
+  readonly recorder: Recorder;
+  readonly #client: Client;
+  readonly #conversation: Conversation;
+  #open = 0;
+  #shown = 0;
+  readonly #problems: string[] = [];
+
+  constructor({ user, token, recorder, route }: { user: string; token: string; recorder: Recorder; route: Route }) {
+    this.recorder = recorder;
+    this.#client = createClient({
+      url: route.url,
+      device: `${user}-1`,
+      getToken: async () => token,
+      transport: 'websocket',
+      WebSocket: recordedSocket(recorder, route),
+      fetch: (url, init) => fetch(route.to(String(url)), init),
+    });
+    this.#client.on('message', ({ seq = 0 }) => {
+      if (seq <= this.#shown) this.#problems.push(`the SDK showed ${user} seq ${seq} after ${this.#shown}`);
+      this.#shown = seq;
+    });
+    this.#conversation = this.#client.conversation(recorder.cid);
+  }
+
+  get settled(): boolean {
+    return this.#open === 0;
+  }
+
+  enter(): Promise<void> {
+    this.#client.connect();
+    this.#conversation.open();
+    return new Promise((resolve) => {
+      const look = () => {
+        if (!this.#conversation.getSnapshot().loaded) return;
+        stop();
+        resolve();
+      };
+      const stop = this.#conversation.subscribe(look);
+      look();
+    });
+  }
+
+  say(text: string): void {
+    this.#open++;
+    this.#conversation
+      .send({ body: { text } })
+      .catch((error: unknown) => {
+        const code = error instanceof GaplessError ? error.code : String(error);
+        if (code !== 'closed') this.#problems.push(`a send of the SDK failed for good: ${code}`);
+      })
+      .finally(() => this.#open--);
+  }
+
+  problems(): string[] {
+    return this.#problems;
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+}

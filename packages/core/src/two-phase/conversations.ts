@@ -1,0 +1,90 @@
+import { ulidBound } from '@gapless/kit';
+import { ChatError, outcomeError } from '../errors.ts';
+import type { AcceptTail } from '../ports/accept-log.ts';
+import type { Outcome } from '../ports/store.ts';
+import type { EpochDeps, Epochs } from './epochs.ts';
+
+/** How far an idle conversation may be ahead of the store: what one person types while the database is away for half a minute. */
+export const WINDOW_MIN = 64;
+
+/** Clients' clocks may be behind: ULIDs from so long before the opening on are known, and need no look at the store. */
+const KNOWN_BEFORE_MS = 10 * 60_000;
+
+/** Mids loaded at an opening. With more of them every mid is looked up. */
+const MIDS_MAX = 1_000;
+
+/** Sorts after every ULID. */
+const AFTER_ULIDS = '8';
+
+/** While a conversation closes, how often it is looked whether it is saved. The notice comes sooner, mostly. */
+const LOOK_MS = 50;
+
+/** For a conversation to be saved that closes: longer than any batch takes, shorter than a client waits. */
+const SAVE_MS = 4_000;
+
+/** After a conversation was closed for a change of it: so long nobody opens it again, for the change to be committed. */
+const CHANGE_MS = 1_000;
+
+export type ConversationDeps = EpochDeps & { readonly epochs: Epochs };
+
+/** `open`, `wait` (another node is at it), or `over`: the epoch is. */
+export async function openConversation(deps: ConversationDeps, epoch: number, cid: string): Promise<'open' | 'wait' | 'over'> {
+  const { accept, store, writer, clock } = deps;
+  const intent = await accept.intend(epoch, cid);
+  if (intent === 'open' || intent === 'over') return intent;
+  if (intent === 'opening' || intent === 'held') return 'wait';
+  let outcome = await inStore(deps, epoch, cid);
+  // Numbers may have been given that the log does not know any more. None above the reserved ones.
+  if (outcome !== 'over' && !outcome.opened && intent === 'mine') {
+    await writer.append({ op: 'settle', cid, epoch, at: clock.now(), messages: [], upTo: outcome.reserved });
+    outcome = await inStore(deps, epoch, cid);
+  }
+  if (outcome === 'over') return outcome;
+  const { head, rev, membersRev, reserved } = outcome;
+  const from = ulidBound(clock.now() - KNOWN_BEFORE_MS);
+  const mids = await store.midsAfter(cid, from, MIDS_MAX);
+  const isAll = mids.length < MIDS_MAX || mids.at(-1)!.mid >= AFTER_ULIDS;
+  const opening = { cid, head, rev, membersRev, reserved, knownFrom: isAll ? from : AFTER_ULIDS, mids };
+  return (await accept.open(epoch, opening)) ? 'open' : 'wait';
+}
+
+async function inStore({ writer }: ConversationDeps, epoch: number, cid: string): Promise<'over' | (Outcome & { ok: true; op: 'open' })> {
+  const outcome = await writer.append({ op: 'open', cid, epoch, window: WINDOW_MIN });
+  if (outcome.ok && outcome.op === 'open') return outcome;
+  if (!outcome.ok && outcome.code === 'over') return 'over';
+  throw outcome.ok ? new ChatError('internal') : outcomeError(outcome);
+}
+
+/** Gives the conversation back to the store. `forChange`: nobody opens it again for a moment. Resolves when it is closed. @throws ChatError server_busy */
+export async function closeConversation(deps: ConversationDeps, cid: string, { forChange }: { forChange: boolean }): Promise<void> {
+  const { accept, writer, epochs } = deps;
+  const epoch = epochs.accepting;
+  if (epoch === undefined) return;
+  const tail = await accept.hold(epoch, cid);
+  if (tail === undefined) return;
+  if (!(await isSaved(deps, epoch, cid, tail))) {
+    await accept.unhold(epoch, cid);
+    throw new ChatError('server_busy', { retryAfterMs: SAVE_MS });
+  }
+  const outcome = await writer.append({ op: 'close', cid, epoch, head: tail.head });
+  // Another node closed it, or the epoch ended: then it is closed as well.
+  if (!outcome.ok && outcome.code !== 'over') throw new ChatError('server_busy', { retryAfterMs: LOOK_MS });
+  await accept.close(epoch, cid, forChange ? CHANGE_MS : 0);
+}
+
+async function isSaved({ accept, clock, unsaved }: ConversationDeps, epoch: number, cid: string, tail: AcceptTail): Promise<boolean> {
+  const until = clock.now() + SAVE_MS;
+  let { savedRev } = tail;
+  while (savedRev < tail.rev) {
+    if (clock.now() >= until) return false;
+    const heard = new AbortController();
+    const stop = unsaved.watch(cid, tail.rev, () => heard.abort());
+    await clock.sleep(LOOK_MS, heard.signal);
+    stop();
+    if (heard.signal.aborted) return true;
+    const [now] = await accept.tails(epoch, [cid]);
+    if (now === undefined) return true;
+    savedRev = now.savedRev;
+  }
+  return true;
+}

@@ -1,0 +1,76 @@
+import type { Command, Outcome } from '../ports/store.ts';
+
+/** A command whose caller waits. */
+export interface Waiting {
+  readonly command: Command;
+  readonly since: number;
+  /** It has its outcome. */
+  done: boolean;
+  /** It may have been accepted without a word. */
+  doubtful: boolean;
+  resolve(outcome: Outcome): void;
+  reject(error: unknown): void;
+}
+
+export interface LaneOptions {
+  readonly batchMax: number;
+  readonly queueMax: number;
+  /** Settles some of them, the first ones first. Called again with what it left, until nothing is. */
+  work(batch: readonly Waiting[]): Promise<void>;
+  now(): number;
+  /** Nothing waits any more. */
+  done(): void;
+}
+
+/** Commands of one conversation, one batch under way at a time: so they keep their order, whatever has to be tried again. */
+export class Lane {
+  readonly #options: LaneOptions;
+  #waiting: Waiting[] = [];
+  #working = false;
+  /** Of the waiting ones, those that were put in front since the last batch began. */
+  #infront = 0;
+
+  constructor(options: LaneOptions) {
+    this.#options = options;
+  }
+
+  get isFull(): boolean {
+    return this.#waiting.length >= this.#options.queueMax;
+  }
+
+  /** `first`: it came before those that wait, and after those that were put in front before it. */
+  add(command: Command, { first = false } = {}): Promise<Outcome> {
+    return new Promise((resolve, reject) => {
+      const waiting: Waiting = {
+        command,
+        since: this.#options.now(),
+        done: false,
+        doubtful: false,
+        resolve(outcome) {
+          waiting.done = true;
+          resolve(outcome);
+        },
+        reject(error) {
+          waiting.done = true;
+          reject(error);
+        },
+      };
+      if (first) this.#waiting.splice(this.#infront++, 0, waiting);
+      else this.#waiting.push(waiting);
+      if (this.#working) return;
+      this.#working = true;
+      // A microtask later, so that frames read in one go share a batch.
+      queueMicrotask(() => void this.#run());
+    });
+  }
+
+  async #run(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      this.#infront = 0;
+      await this.#options.work(this.#waiting.slice(0, this.#options.batchMax));
+      this.#waiting = this.#waiting.filter(({ done }) => !done);
+    }
+    this.#working = false;
+    this.#options.done();
+  }
+}

@@ -1,0 +1,205 @@
+import type { Clock } from '@gapless/kit';
+import { ChatError } from '../errors.ts';
+import type { ConversationView, LogEntry, MessageRecord } from '../model.ts';
+import type { Accepted, AcceptLog, AcceptTail } from '../ports/accept-log.ts';
+import { AcceptLogAway } from '../ports/accept-log.ts';
+import type { ConversationHead, ConversationReads } from '../ports/store.ts';
+import { type ReplayPage, replayOf } from '../replay.ts';
+import type { Epochs } from './epochs.ts';
+import { recordOf } from './record.ts';
+import type { UnsavedMessages } from './unsaved.ts';
+
+/** How long a read waits for an epoch to be settled: until then nobody knows the head. */
+const SETTLE_MS = 3_000;
+const LOOK_MS = 100;
+
+export interface AcceptedReadsDeps {
+  readonly reads: ConversationReads;
+  readonly accept: AcceptLog;
+  readonly epochs: Pick<Epochs, 'epoch' | 'shows' | 'change'>;
+  readonly unsaved: UnsavedMessages;
+  readonly clock: Clock;
+}
+
+/**
+ * The store's reads, with what is accepted and not saved yet behind what is saved. What the log has is read first: what is saved in between
+ * is then in the store. Where nothing is shown before it is saved, and no epoch is on, they are the store's own.
+ */
+export function acceptedReads(deps: AcceptedReadsDeps): ConversationReads {
+  const { reads, epochs } = deps;
+
+  /** Unsaved messages behind a place, and then what the store has: in this order. */
+  async function both<T>(cid: string, after: number, limit: number, read: () => Promise<T>): Promise<[Accepted[], T]> {
+    const pending = await pendingOf(deps, cid, { after, limit });
+    return [pending, await read()];
+  }
+
+  return {
+    ...reads,
+
+    async revs(cids) {
+      const [tails, revs] = [await tailsOf(deps, cids), await reads.revs(cids)];
+      return revs.map((rev, i) => (rev === undefined ? undefined : Math.max(rev, tails[i]?.rev ?? 0)));
+    },
+
+    heads: (uid, cids) => headsOf(deps, uid, cids),
+
+    async conversation(cid) {
+      const [record, [tail]] = [await reads.conversation(cid), await tailsOf(deps, [cid])];
+      return record === undefined ? undefined : ahead(record, tail);
+    },
+
+    async conversationsOf(uid, options) {
+      return withLast(deps, await reads.conversationsOf(uid, options));
+    },
+
+    async conversationView(uid, cid) {
+      const view = await reads.conversationView(uid, cid);
+      return view === undefined ? undefined : (await withLast(deps, [view]))[0];
+    },
+
+    async messages(cid, options) {
+      if (epochs.shows === undefined) return reads.messages(cid, options);
+      const { after, before = Number.POSITIVE_INFINITY, limit } = options;
+      // Entries are asked for by rev, and a rev is never below its seq.
+      const [pending, saved] = await both(cid, after ?? 0, after === undefined ? TAIL_MAX : limit, () => reads.messages(cid, options));
+      const fits = pending.filter(({ seq }) => seq < before && seq > (after ?? 0));
+      if (after !== undefined) return joined(saved, fits, after, limit);
+      const first = fits[0]?.seq ?? Number.POSITIVE_INFINITY;
+      return [...saved.filter(({ seq }) => seq < first), ...fits.map(toMessage)].slice(-limit);
+    },
+
+    async changes(cid, options) {
+      if (epochs.shows === undefined) return reads.changes(cid, options);
+      const { after, limit } = options;
+      const [pending, saved] = await both(cid, after, limit, () => reads.changes(cid, options));
+      return [...saved, ...behind(pending, saved.at(-1)?.rev ?? after, ({ rev }) => rev).map(toEntry)].slice(0, limit);
+    },
+
+    async replay(cid, options) {
+      if (epochs.shows === undefined) return reads.replay(cid, options);
+      const { by, after, limit, maxBytes } = options;
+      const [pending, page] = await both(cid, after, limit, () => reads.replay(cid, options));
+      const count = page.ends.length;
+      const more =
+        by === 'rev'
+          ? behind(pending, page.revs.at(-1) ?? after, ({ rev }) => rev)
+          : // Messages come without a hole.
+            behind(pending, after + count, ({ seq }) => seq);
+      const bytes = page.ends.at(-1) ?? 0;
+      if (more.length === 0 || count >= limit || (count > 0 && bytes >= maxBytes)) return page;
+      return concat(page, replayOf(more.slice(0, limit - count).map(toEntry), Math.max(1, maxBytes - bytes)));
+    },
+  };
+}
+
+/** What a conversation can be ahead of the store is bounded by its window; of more than this the newest page is not made. */
+const TAIL_MAX = 10_000;
+
+async function headsOf(deps: AcceptedReadsDeps, uid: string, cids: readonly string[]): Promise<(ConversationHead | undefined)[]> {
+  const { reads, epochs, clock } = deps;
+  const until = clock.now() + SETTLE_MS;
+  for (;;) {
+    const heads = await reads.heads(uid, cids);
+    const open = heads.filter((head) => head !== undefined && head.epoch !== 0) as ConversationHead[];
+    if (open.length === 0) return heads;
+    if (open.every(({ epoch }) => epoch === epochs.epoch)) {
+      if (epochs.shows === undefined) return heads;
+      const tails = await tailsOf(
+        deps,
+        open.map(({ cid }) => cid),
+      );
+      // One that was closed in between is in the store whole by now.
+      if (!tails.includes(undefined)) return withTails(heads, new Map(open.map(({ cid }, i) => [cid, tails[i]!])));
+    }
+    if (clock.now() >= until) throw new ChatError('store_unavailable');
+    await epochs.change(LOOK_MS);
+  }
+}
+
+function withTails(heads: readonly (ConversationHead | undefined)[], tails: ReadonlyMap<string, AcceptTail>) {
+  return heads.map((head) => (head === undefined ? undefined : ahead(head, tails.get(head.cid))));
+}
+
+/** With the newest message, where that is not saved yet. */
+async function withLast(deps: AcceptedReadsDeps, views: readonly ConversationView[]): Promise<ConversationView[]> {
+  const tails = await tailsOf(
+    deps,
+    views.map(({ cid }) => cid),
+  );
+  return Promise.all(
+    views.map(async (view, i) => {
+      const tail = tails[i];
+      if (tail === undefined || tail.head <= view.head) return view;
+      const [last] = await pendingOf(deps, view.cid, { after: tail.rev - 1, limit: 1 });
+      return last === undefined
+        ? view
+        : { ...ahead(view, tail), updatedAt: Math.max(view.updatedAt, last.send.at), lastMessage: toMessage(last) };
+    }),
+  );
+}
+
+function ahead<T extends { readonly head: number; readonly rev: number }>(own: T, tail: AcceptTail | undefined): T & { saved?: number } {
+  if (tail === undefined || tail.rev <= own.rev) return own;
+  return { ...own, head: Math.max(own.head, tail.head), rev: tail.rev, saved: own.head };
+}
+
+async function tailsOf({ epochs, accept }: AcceptedReadsDeps, cids: readonly string[]): Promise<(AcceptTail | undefined)[]> {
+  const epoch = epochs.shows;
+  if (epoch === undefined || cids.length === 0) return cids.map(() => undefined);
+  return orUnavailable(accept.tails(epoch, cids));
+}
+
+/** What is read here may be told to a client: this node answers for it from now on. */
+async function pendingOf(
+  { epochs, accept, unsaved, clock }: AcceptedReadsDeps,
+  cid: string,
+  options: { after: number; limit: number },
+): Promise<Accepted[]> {
+  const epoch = epochs.shows;
+  if (epoch === undefined) return [];
+  const pending = await orUnavailable(accept.pending(epoch, cid, options));
+  for (const accepted of pending) unsaved.note(accepted, clock.now());
+  return pending;
+}
+
+function orUnavailable<T>(read: Promise<T>): Promise<T> {
+  return read.catch((error: unknown) => {
+    throw error instanceof AcceptLogAway ? new ChatError('store_unavailable', { cause: error }) : error;
+  });
+}
+
+/** Those that go on densely behind a number. */
+function behind(pending: readonly Accepted[], last: number, numberOf: (accepted: Accepted) => number): Accepted[] {
+  let next = last + 1;
+  return pending.filter((accepted) => numberOf(accepted) === next && next++ > 0);
+}
+
+function joined(saved: readonly MessageRecord[], pending: readonly Accepted[], after: number, limit: number): MessageRecord[] {
+  return [...saved, ...behind(pending, saved.at(-1)?.seq ?? after, ({ seq }) => seq).map(toMessage)].slice(0, limit);
+}
+
+function toMessage({ send, seq, rev }: Accepted): MessageRecord {
+  return recordOf(send, seq, rev);
+}
+
+function toEntry(accepted: Accepted): LogEntry {
+  return { op: 'message', cid: accepted.send.cid, rev: accepted.rev, message: toMessage(accepted) };
+}
+
+function concat(a: ReplayPage, b: ReplayPage): ReplayPage {
+  if (a.ends.length === 0) return b;
+  const shift = a.bytes.length + 1;
+  const bytes = new Uint8Array(shift + b.bytes.length);
+  bytes.set(a.bytes);
+  bytes[shift - 1] = COMMA;
+  bytes.set(b.bytes, shift);
+  return {
+    bytes,
+    ends: Uint32Array.from([...a.ends, ...Array.from(b.ends, (end) => end + shift)]),
+    revs: Float64Array.from([...a.revs, ...b.revs]),
+    removals: [...a.removals, ...b.removals],
+  };
+}
+
+const COMMA = 0x2c;

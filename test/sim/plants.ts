@@ -1,0 +1,162 @@
+import { type Command, type LogEntry, type MessageRecord, type Outcome, replayOf, replayOfMessages, type Store } from '@gapless/core';
+import type { UpFrame } from '@gapless/protocol';
+import type { Network } from './network.ts';
+import type { Random } from './random.ts';
+
+/** A fault that is put in on purpose, to see that it is found. It lies in what stands around the product, never in it. */
+export interface Plant {
+  /** The store itself. */
+  memory?(memory: Store): Store;
+  /** The store as a node sees it, from beyond a network. */
+  view?(view: Store, memory: Store): Store;
+  network?(network: Network, random: Random): void;
+}
+
+export const NO_PLANT: Plant = {};
+
+export const PLANTS = {
+  'ack-before-commit': {
+    view: (view, memory) => ({
+      ...view,
+      async commit(batch) {
+        const sends = batch.filter((command) => command.op === 'send');
+        if (sends.length < batch.length) return view.commit(batch);
+        const outcomes = await foretold(memory, sends);
+        view.commit(batch).catch(() => {});
+        return outcomes;
+      },
+    }),
+  },
+
+  'dedupe-outside-transaction': {
+    memory: withoutDedupe,
+    view: (view) => ({
+      ...view,
+      async commit(batch) {
+        const known = await Promise.all(batch.map((command) => (command.op === 'send' ? firstOf(view, command) : undefined)));
+        const fresh = batch.filter((_, i) => known[i] === undefined);
+        const outcomes = fresh.length === 0 ? [] : [...(await view.commit(fresh))];
+        return batch.map((_, i) => known[i] ?? outcomes.shift()!);
+      },
+    }),
+  },
+
+  'position-not-kept': {
+    network: (network) => changeJoins(network, () => undefined),
+  },
+
+  'duplicate-delivery': {
+    network: (network, random) => changeJoins(network, (rev) => (random.chance(0.5) ? Math.max(0, rev - 1) : rev)),
+  },
+
+  'read-cursor-back': { memory: withReadsAsTheyCome },
+} satisfies Record<string, Plant>;
+
+export type PlantName = keyof typeof PLANTS;
+
+/** What these sends will become, if they ever do. */
+function foretold(memory: Store, sends: readonly (Command & { op: 'send' })[]): Promise<Outcome[]> {
+  const given = new Map<string, number>();
+  return Promise.all(
+    sends.map(async (command): Promise<Outcome> => {
+      const first = await firstOf(memory, command);
+      if (first !== undefined) return first;
+      const record = await memory.conversation(command.cid);
+      const before = given.get(command.cid) ?? 0;
+      given.set(command.cid, before + 1);
+      const [seq, rev] = [record!.head + before + 1, record!.rev + before + 1];
+      const { op: _op, digest: _digest, membersRev: _membersRev, ...payload } = command;
+      const entry: LogEntry = { op: 'message', cid: command.cid, rev, message: { ...payload, seq, rev } };
+      return { ok: true, op: 'send', seq, rev, at: command.at, dup: false, entry };
+    }),
+  );
+}
+
+async function firstOf(store: Store, { cid, mid }: Command & { op: 'send' }): Promise<Outcome | undefined> {
+  const [first] = await store.firstOutcomes(cid, [mid]);
+  return first && { ok: true, op: 'send', seq: first.seq, rev: first.rev, at: first.at, dup: true };
+}
+
+/** To the server, a resumed conversation is at another rev than its client says. */
+function changeJoins(network: Network, change: (rev: number) => number | undefined): void {
+  const changed = <T extends { readonly rev?: number }>({ rev, ...rest }: T) => {
+    const next = rev === undefined ? undefined : change(rev);
+    return next === undefined ? rest : { ...rest, rev: next };
+  };
+  network.up = (_line, text) => {
+    const frame = JSON.parse(text) as UpFrame;
+    if (frame.t === 'join') return JSON.stringify(changed(frame));
+    return frame.t === 'sync' ? JSON.stringify({ ...frame, convs: frame.convs.map(changed) }) : text;
+  };
+}
+
+/** Every send is a new message there: each mid gets an ending that nobody sees. */
+function withoutDedupe(memory: Store): Store {
+  const ALL = 1_000_000;
+  let n = 0;
+  const bare = <M extends { readonly mid: string }>(message: M): M => ({ ...message, mid: message.mid.split('~')[0]! });
+  const bareEntry = (entry: LogEntry): LogEntry => (entry.op === 'message' ? { ...entry, message: bare(entry.message) } : entry);
+  const bareOutcome = (outcome: Outcome): Outcome =>
+    'entry' in outcome && outcome.entry !== undefined ? ({ ...outcome, entry: bareEntry(outcome.entry) } as Outcome) : outcome;
+  const withLast = <V extends { readonly lastMessage?: MessageRecord }>(view: V): V =>
+    view.lastMessage === undefined ? view : { ...view, lastMessage: bare(view.lastMessage) };
+  const store: Store = {
+    ...memory,
+    commit: async (batch) => {
+      const outcomes = await memory.commit(
+        batch.map((command) => (command.op === 'send' ? { ...command, mid: `${command.mid}~${++n}` } : command)),
+      );
+      return outcomes.map(bareOutcome);
+    },
+    messages: async (cid, options) => (await memory.messages(cid, options)).map(bare),
+    changes: async (cid, options) => (await memory.changes(cid, options)).map(bareEntry),
+    replay: async (cid, { by, after, limit, maxBytes }) =>
+      by === 'rev'
+        ? replayOf(await store.changes(cid, { after, limit }), maxBytes)
+        : replayOfMessages(await store.messages(cid, { after, limit }), maxBytes),
+    conversationsOf: async (uid, options) => (await memory.conversationsOf(uid, options)).map(withLast),
+    conversationView: async (uid, cid) => {
+      const view = await memory.conversationView(uid, cid);
+      return view && withLast(view);
+    },
+    firstOutcomes: async (cid, mids) => {
+      const messages = await store.messages(cid, { after: 0, limit: ALL });
+      return mids.map((mid) => {
+        const first = messages.find((message) => message.mid === mid);
+        return first && { mid, seq: first.seq, rev: first.rev, at: first.at, from: first.from, digest: '' };
+      });
+    },
+  };
+  return store;
+}
+
+/** A position is what was said last, larger or not. */
+function withReadsAsTheyCome(memory: Store): Store {
+  const reads = new Map<string, number>();
+  const withRead = <R extends { readonly lastRead: number }>(row: R, cid: string, uid: string): R => {
+    const pos = reads.get(`${cid} ${uid}`);
+    return pos === undefined ? row : { ...row, lastRead: pos };
+  };
+  return {
+    ...memory,
+    commit: async (batch) => {
+      const outcomes = await memory.commit(batch);
+      return outcomes.map((outcome, i) => {
+        const command = batch[i]!;
+        if (command.op === 'remove') reads.delete(`${command.cid} ${command.uid}`);
+        if (command.op !== 'read' || !outcome.ok || outcome.op !== 'read') return outcome;
+        const pos = Math.min(command.pos, outcome.pos);
+        reads.set(`${command.cid} ${command.uid}`, pos);
+        return { ...outcome, pos, advanced: true };
+      });
+    },
+    heads: async (uid, cids) => (await memory.heads(uid, cids)).map((head) => head && withRead(head, head.cid, uid)),
+    participants: async (cid, options) => (await memory.participants(cid, options)).map((row) => withRead(row, cid, row.uid)),
+    conversationsOf: async (uid, options) => (await memory.conversationsOf(uid, options)).map((view) => withRead(view, view.cid, uid)),
+    conversationView: async (uid, cid) => {
+      const view = await memory.conversationView(uid, cid);
+      return view && withRead(view, cid, uid);
+    },
+    positions: async (cid) => (await memory.positions(cid)).map((row) => withRead(row, cid, row.uid)),
+  };
+}
