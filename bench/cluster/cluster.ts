@@ -36,6 +36,11 @@ export class Cluster {
     return this.#servers.map(({ pid }) => pid);
   }
 
+  /** As the operator's tools have it. */
+  adminToken(): Promise<string> {
+    return this.#servers[0]!.token('bench-operator', { role: 'admin' });
+  }
+
   rssBytes(): number {
     return this.#servers.reduce((sum, server) => sum + server.rssBytes(), 0);
   }

@@ -12,6 +12,9 @@ const MAIN = join(import.meta.dirname, '../../apps/server/src/main.ts');
 /** What is read of the tool's result beside; see `gapless load --json`. */
 export interface ClusterOutcome extends LoadOutcome {
   readonly hop?: { readonly p50: number; readonly p95: number; readonly p99: number };
+  readonly options: { readonly durationMs: number };
+  /** Numbers that the server took back. */
+  readonly lost: number;
   readonly expected: number;
   readonly delivered: number;
   readonly rates: { readonly saved: number; readonly received: number };

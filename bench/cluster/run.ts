@@ -1,5 +1,6 @@
 // Several server processes over one Postgres and one broker.
-// `npm run bench -- cluster [five|faults|rolling|sockets|history] [redis|nats|kafka] [--quick]`
+// `npm run bench -- cluster [five|faults|rolling|sockets|history|two-phase] [redis|nats|kafka] [--quick]`
+// `npm run bench -- cluster two-phase [--clients 5000] [--seconds 60] [--repeats 3] [--interval 3000] [--slow-commit 50] [--send-model spread]`
 // Without the name of a part all run, five and faults with each of their brokers. `--quick`: small, to try the bench itself; keeps nothing.
 
 import { type Figure, report } from '../lib/report.ts';
@@ -7,14 +8,17 @@ import { Ends } from './ends.ts';
 import { faults } from './faults.ts';
 import { five } from './five.ts';
 import { history } from './history.ts';
+import { type Options, readCommandLine } from './options.ts';
 import type { Part } from './part.ts';
 import { rolling } from './rolling.ts';
 import { BROKERS } from './services.ts';
 import { sockets } from './sockets.ts';
+import { twoPhase } from './two-phase.ts';
 
 interface Scope {
   readonly quick: boolean;
   readonly ends: Ends;
+  readonly options: Options;
 }
 
 const PARTS: Record<string, (scope: Scope) => Promise<Part>> = {
@@ -23,11 +27,10 @@ const PARTS: Record<string, (scope: Scope) => Promise<Part>> = {
   rolling,
   sockets,
   history,
+  'two-phase': twoPhase,
 };
 
-const args = process.argv.slice(2);
-const quick = args.includes('--quick');
-const wanted = args.filter((arg) => !arg.startsWith('--')).join('-');
+const { wanted, quick, options } = readCommandLine(process.argv.slice(2));
 const names = Object.keys(PARTS).filter((name) => name === wanted || name.startsWith(`${wanted}-`) || wanted === '');
 if (names.length === 0) {
   console.error(`Unknown part "${wanted}". Known: ${Object.keys(PARTS).join(', ')}.`);
@@ -43,7 +46,7 @@ process.exit(failed ? 1 : process.exitCode);
 async function run(name: string): Promise<boolean> {
   console.log(`${name} …`);
   try {
-    const { figures, details } = await PARTS[name]!({ quick, ends });
+    const { figures, details } = await PARTS[name]!({ quick, ends, options });
     if (quick) show(figures, details);
     else report(`cluster-${name}`, figures, details);
     return true;

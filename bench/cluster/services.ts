@@ -22,7 +22,7 @@ export async function broker(kind: BrokerKind, ends: Ends): Promise<RunningServi
   return ends.add(here(kind, await start()), (service) => service.remove());
 }
 
-function here<S extends RunningService>(name: string, service: S | NotHere): S {
+export function here<S extends RunningService>(name: string, service: S | NotHere): S {
   if ('reason' in service) throw new Error(`${name} cannot run here: ${service.reason}`);
   return service;
 }

@@ -11,6 +11,7 @@ const MAIN = join(import.meta.dirname, '../../apps/server/src/main.ts');
 export interface LoadOutcome {
   readonly counts: {
     readonly sent: number;
+    readonly accepted: number;
     readonly saved: number;
     readonly gaps: number;
     readonly duplicates: number;
@@ -18,7 +19,7 @@ export interface LoadOutcome {
   };
   readonly deliveredPct: number;
   readonly errors: Readonly<Record<string, number>>;
-  readonly latency: Readonly<Record<string, { readonly p50: number; readonly p99: number; readonly max: number }>>;
+  readonly latency: Readonly<Record<string, { readonly p50: number; readonly p95: number; readonly p99: number; readonly max: number }>>;
   readonly seconds: readonly { readonly rssMiB?: number }[];
   readonly storm?: { readonly loopP99Ms?: number; readonly loopMaxMs?: number };
   readonly failures: readonly string[];

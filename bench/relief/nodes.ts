@@ -28,6 +28,8 @@ const WARM_UP_SEC = 5;
 const TRY_SEC = 10;
 const MSG_INTERVAL_MS = 3_000;
 const POLL_MS = 20;
+/** By then the positions of the last second are written: their cost is part of it. */
+const SETTLE_MS = 2_000;
 
 const HISTOGRAMS = {
   dbQueueMs: 'gapless_send_db_queue_seconds',
@@ -87,6 +89,7 @@ async function round({ cluster, database, flags, ends }: RoundOptions): Promise<
   await load.underWay;
   const cpuBefore = { postgres: database.cpuSec(), nodes: cluster.cpuSec() };
   const outcome = await load.outcome;
+  await sleep(SETTLE_MS);
   const cpu = { postgres: database.cpuSec() - cpuBefore.postgres, nodes: cluster.cpuSec() - cpuBefore.nodes };
   const after = await cluster.metrics(SCRAPED);
   const { saved, e2e } = outcome.latency;

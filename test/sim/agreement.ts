@@ -1,4 +1,4 @@
-import type { ConversationView, MessageRecord } from '@gapless/core';
+import { type ConversationView, LOST, type MessageRecord } from '@gapless/core';
 import type { Conversation, Message } from '@gapless/sdk';
 import type { Device } from './device.ts';
 import type { Simulation } from './simulation.ts';
@@ -29,7 +29,6 @@ export interface Disagreement {
 export async function disagreements(sim: Simulation): Promise<Disagreement[]> {
   const found: Disagreement[] = [];
   const truths = new Map<string, Truth>();
-  texts.clear();
   for (const cid of sim.cids) truths.set(cid, await truthOf(sim, cid));
   for (const device of sim.devices) {
     const say: Say = (what, isNotice = false) => void found.push({ device, what: `${device.name}: ${what}`, isNotice });
@@ -71,7 +70,11 @@ function compareConversation(device: Device, cid: string, truth: Truth, say: Say
   if (lastRead !== own.lastRead) say(`${cid}: read up to ${lastRead}, not ${own.lastRead}`, true);
   if (unread !== truth.messages.length - own.lastRead) say(`${cid}: ${unread} unread`, true);
   if (title !== truth.title) say(`${cid}: title is ${title}, not ${truth.title}`);
-  const names = (members: Iterable<readonly [string, string]>) => [...members].map((member) => member.join(' ')).sort().join(', ');
+  const names = (members: Iterable<readonly [string, string]>) =>
+    [...members]
+      .map((member) => member.join(' '))
+      .sort()
+      .join(', ');
   const isShown = names(participants.map(({ userId, role }) => [userId, role] as const));
   const isTrue = names([...truth.members].map(([uid, { role }]) => [uid, role] as const));
   if (isShown !== isTrue) say(`${cid}: participants are ${isShown}; not ${isTrue}`);
@@ -93,12 +96,15 @@ function compareMessages(shown: readonly Message[], all: readonly MessageRecord[
   const first = shown[0]?.seq ?? all.length + 1;
   const expected = all.slice(first - 1);
   if (shown.length !== expected.length) return say(`shows ${shown.length} messages from ${first} on, not ${expected.length}`);
-  const wrong = expected.find((message, i) => {
-    const { seq, mid, from, body } = shown[i]!;
-    const isSame = seq === message.seq && mid === message.mid && from === message.from;
-    return !isSame || (message.recalledAt === undefined && body.text !== textOf(message));
-  });
+  const wrong = expected.find((message, i) => !isSame(shown[i]!, message));
   if (wrong !== undefined) say(`${wrong.seq} is not ${wrong.mid} of ${wrong.from}`);
+}
+
+/** What was lost is told by its number alone to who saw it before. */
+function isSame(shown: Message, message: MessageRecord): boolean {
+  if (shown.seq !== message.seq || shown.kind !== message.kind) return false;
+  if (message.kind === LOST.kind) return true;
+  return shown.mid === message.mid && shown.from === message.from && shown.body.text === textOf(message);
 }
 
 const texts = new WeakMap<MessageRecord, string>();
@@ -128,7 +134,13 @@ async function compareList({ store: { memory } }: Simulation, device: Device, sa
   for (const cid of shown.keys()) say(`list: ${cid} is none of its user's`, true);
 }
 
-function rowOf({ head, lastRead, unread, title, last }: Record<'head' | 'lastRead' | 'unread', number> & { title?: string | undefined; last?: string | undefined }): string {
+function rowOf({
+  head,
+  lastRead,
+  unread,
+  title,
+  last,
+}: Record<'head' | 'lastRead' | 'unread', number> & { title?: string | undefined; last?: string | undefined }): string {
   return `${head} read ${lastRead} unread ${unread} last ${last} “${title}”`;
 }
 

@@ -1,6 +1,7 @@
 import type { LogEntry } from '@gapless/core';
 import { type CheckResult, checkEvents, type HistoryEvent } from '@gapless/loadtest';
 import { disagreements } from './agreement.ts';
+import { marksOf } from './recorder.ts';
 import type { Simulation } from './simulation.ts';
 
 const ALL = 1_000_000;
@@ -44,10 +45,9 @@ function historyOf(logs: ReadonlyMap<string, readonly LogEntry[]>): HistoryEvent
   return [...logs].flatMap(([cid, log]) =>
     log.flatMap((entry): HistoryEvent[] => {
       if (entry.op !== 'message') return [];
-      const { seq, mid, from, body, recalledAt } = entry.message;
-      const changed = recalledAt === undefined ? {} : { changed: true };
-      const h = recalledAt === undefined ? String((JSON.parse(body) as { text: string }).text) : '';
-      return [{ p: 'history', u: '', d: '', k: 0, t: 0, cid, ev: 'recv', via: 'history', seq, mid, from, h, ...changed }];
+      const { seq, mid, from, body, kind } = entry.message;
+      const h = String((JSON.parse(body) as { text?: string }).text);
+      return [{ p: 'history', u: '', d: '', k: 0, t: 0, cid, ev: 'recv', via: 'history', seq, mid, from, h, ...marksOf(kind) }];
     }),
   );
 }

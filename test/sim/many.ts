@@ -44,3 +44,8 @@ function ask(worker: Worker, work: SeedWork): Promise<SeedReport> {
     worker.postMessage(work);
   });
 }
+
+/** Both ends included. */
+export function* range(from: number, to: number): Generator<number> {
+  for (let each = from; each <= to; each++) yield each;
+}

@@ -62,9 +62,7 @@ export class Network {
   }
 
   /** The class of WebSockets of one client. */
-  socketsOf(reader: Reader): new (
-    url: string,
-  ) => WebSocketLike {
+  socketsOf(reader: Reader): new (url: string) => WebSocketLike {
     const network = this;
     return class {
       constructor(_url: string) {

@@ -1,19 +1,23 @@
 import { openMemoryPresence } from '@gapless/adapters/presence/memory';
 import {
+  type AcceptLog,
   type Broker,
   type Chat,
   ChatError,
   Cluster,
+  type Committed,
   createChat,
   Directory,
   type Log,
   noClusterMetrics,
   OwnReads,
   type Store,
+  type TwoPhaseRules,
   Writer,
 } from '@gapless/core';
 import { clusterListener, Gateway, type GatewayLimits, noMetrics } from '@gapless/gateway';
 import { jsonCodec } from '@gapless/protocol';
+import { type RunningTwoPhase, startTwoPhase } from './two-phase.ts';
 import type { SimProcess, World } from './world.ts';
 
 export interface NodeOptions {
@@ -25,6 +29,8 @@ export interface NodeOptions {
   /** The broker carries nothing to anybody: a single node on a store that several could use. */
   alone?: boolean;
   limits: GatewayLimits;
+  /** Two-phase acks. Absent: there is no accept log. */
+  twoPhase?: { accept: AcceptLog; rules: TwoPhaseRules };
 }
 
 /** One server process, wired as apps/server does it. */
@@ -33,70 +39,110 @@ export class ServerNode {
   readonly chat: Chat;
   readonly gateway: Gateway;
   draining = false;
+  readonly #directory: Directory;
   readonly #writer: Writer;
-  readonly #others: Cluster | undefined;
   readonly #ownReads: OwnReads;
+  readonly #others: Cluster | undefined;
+  readonly #twoPhase: RunningTwoPhase | undefined;
 
-  constructor({ world, process, store: saved, broker, alone = false, limits }: NodeOptions) {
+  constructor(options: NodeOptions) {
+    const { world, process, store: saved, broker } = options;
     this.process = process;
     const clock = world.clockOf(process);
     const log = logOf(world);
-    const ownReads = new OwnReads({
-      store: saved,
+    const parts = () => ({ writer: this.#writer, tell: (committed: Committed) => this.#tell(committed) });
+    this.#twoPhase = options.twoPhase && startTwoPhase({ world, process, log, clock, store: saved, ...options.twoPhase }, parts);
+    this.#ownReads = new OwnReads({
+      store: { ...saved, ...this.#twoPhase?.reads },
       clock,
-      append: (command) => writer.append(command),
+      append: (command) => road.append(command),
       onError: (error) => log.error({ err: error }, 'own reads'),
       onHealed: () => {
         world.count('own reads healed');
-        directory.suspectAll();
+        this.#directory.suspectAll();
         this.gateway.hub.doubtPositions();
       },
     });
-    const { store } = ownReads;
-    const directory = new Directory(store, { shared: broker !== undefined });
-    const metrics = { ...noClusterMetrics, lost: () => world.count('losses told'), recovered: (n: number) => world.count('recovered', n) };
-    const others =
-      broker === undefined
-        ? undefined
-        : new Cluster({
-            node: process.name,
-            broker,
-            reads: store,
-            clock,
-            log,
-            metrics,
-            alone,
-            listener: clusterListener(() => ({
-              directory,
-              gateway: this.gateway,
-              ownReads,
-              learnRevoked: () => {},
-              refreshRevoked: async () => {},
-              followSettings: () => {},
-            })),
-          });
-    const writer = new Writer({
+    const { store } = this.#ownReads;
+    this.#directory = new Directory(store, { shared: broker !== undefined });
+    this.#others = broker && this.#cluster({ ...options, store, broker }, log);
+    this.#writer = new Writer({
       store,
       clock,
       limits: { lanes: store.capabilities.lanes },
-      onCommitted: (committed) => {
-        directory.apply(committed);
-        this.gateway.publish(committed);
-        others?.committed(committed);
-      },
-      onUnknown: (cids) => others?.doubt(cids),
+      onCommitted: (committed) => this.#publish(committed),
+      onUnknown: (cids) => this.#others?.doubt(cids),
       onError: (error) => {
         if (!(error instanceof ChatError)) world.crashed('writer', error);
       },
     });
-    this.#writer = writer;
-    this.#others = others;
-    this.#ownReads = ownReads;
-    this.chat = createChat({ store, directory, writer, clock });
-    this.gateway = new Gateway({
+    const road = this.#twoPhase?.road ?? this.#writer;
+    this.chat = createChat({ store, directory: this.#directory, writer: road, clock });
+    this.gateway = this.#gateway({ ...options, store }, log);
+  }
+
+  async start(): Promise<void> {
+    await this.#others?.start();
+    await this.#ownReads.heal();
+  }
+
+  receive(session: Parameters<Gateway['receive']>[0], text: string): void {
+    this.gateway.receive(session, Buffer.from(text), jsonCodec);
+  }
+
+  /** In good order, as on SIGTERM. */
+  async stop(spreadMs: number): Promise<void> {
+    this.draining = true;
+    await this.gateway.drain({ spreadMs });
+    await this.#writer.drain();
+    await this.#twoPhase?.close();
+    await this.#ownReads.close();
+    await this.#writer.close();
+    await this.#twoPhase?.end();
+    this.#others?.close();
+    this.gateway.stop();
+  }
+
+  #publish(committed: Committed): void {
+    this.#directory.apply(committed);
+    this.gateway.publish(committed);
+    this.#others?.committed(committed);
+    this.#twoPhase?.road.heard(committed);
+  }
+
+  /** Of what was accepted, or what the savers saved. */
+  #tell(committed: Committed): void {
+    this.#ownReads.heard(committed);
+    this.#publish(committed);
+  }
+
+  #cluster({ world, process, store, broker, alone = false }: NodeOptions & { broker: Broker }, log: Log): Cluster {
+    return new Cluster({
+      node: process.name,
+      broker,
+      reads: store,
+      clock: world.clockOf(process),
+      log,
+      metrics: { ...noClusterMetrics, lost: () => world.count('losses told'), recovered: (n) => world.count('recovered', n) },
+      alone,
+      listener: clusterListener(() => ({
+        directory: this.#directory,
+        gateway: this.gateway,
+        ownReads: this.#ownReads,
+        twoPhase: this.#twoPhase,
+        learnRevoked: () => {},
+        refreshRevoked: async () => {},
+        followSettings: () => {},
+      })),
+    });
+  }
+
+  #gateway({ world, process, store, limits }: NodeOptions, log: Log): Gateway {
+    const clock = world.clockOf(process);
+    return new Gateway({
       chat: this.chat,
       reads: store,
-      directory,
+      directory: this.#directory,
       verifier: { verify: async (token) => verified(token, clock.now()) },
       ensureSeen: async ({ uid }) => void (await store.ensureUser({ uid, at: clock.now() })),
       presence: openMemoryPresence({ clock }),
@@ -115,28 +161,8 @@ export class ServerNode {
       limits,
       rateLimits: false,
       singleSession: { enabled: false },
-      ...(others === undefined ? {} : { others }),
+      ...(this.#others === undefined ? {} : { others: this.#others }),
     });
-  }
-
-  async start(): Promise<void> {
-    await this.#others?.start();
-    await this.#ownReads.heal();
-  }
-
-  receive(session: Parameters<Gateway['receive']>[0], text: string): void {
-    this.gateway.receive(session, Buffer.from(text), jsonCodec);
-  }
-
-  /** In good order, as on SIGTERM. */
-  async stop(spreadMs: number): Promise<void> {
-    this.draining = true;
-    await this.gateway.drain({ spreadMs });
-    await this.#writer.drain();
-    await this.#ownReads.close();
-    await this.#writer.close();
-    this.#others?.close();
-    this.gateway.stop();
   }
 }
 
@@ -154,13 +180,13 @@ export function verified(token: string, now: number) {
 
 /** What the product calls an error is a find, unless it is the store's. */
 function logOf(world: World): Log {
-  const note = (level: string) => (fields: object, text?: string) => world.note(() => `${level}: ${text} ${JSON.stringify(fields)}`);
+  const note = (level: string) => (fields: object, text: string) => world.note(() => `${level}: ${text} ${JSON.stringify(fields)}`);
   return {
-    debug: () => {},
     info: note('info'),
     warn: note('warn'),
     error: (fields: { err?: unknown }, text: string) => {
-      if (!(fields.err instanceof ChatError)) world.crashed(`log: ${text}`, fields.err);
+      note('error')({ ...fields, err: String(fields.err) }, text);
+      if (!(fields.err instanceof ChatError)) world.crashed(`log: ${text}`, fields.err ?? JSON.stringify(fields));
     },
-  } as unknown as Log;
+  };
 }

@@ -1,5 +1,6 @@
+import type { TwoPhaseRules } from '@gapless/core';
 import { GATEWAY_LIMITS, type GatewayLimits } from '@gapless/gateway';
-import { type Fault, FAULTS, type FaultName } from './faults.ts';
+import { FAULTS, type Fault, type FaultName } from './faults.ts';
 import type { Random } from './random.ts';
 import { OPERATIONS, type OperationName } from './workload.ts';
 
@@ -21,11 +22,22 @@ export interface Plan {
   readonly limits: GatewayLimits;
   readonly network: { minMs: number; maxMs: number; kernelBytes: number };
   readonly store: { minMs: number; maxMs: number };
+  /** Undefined: no accept log, and no two-phase acks. */
+  readonly twoPhase: TwoPhasePlan | undefined;
   readonly broker: { minMs: number; maxMs: number; lost: number; twice: number; reorders: boolean };
   /** Those that happen in this world, and how often: few kinds at a time find more than all of them. */
   readonly faults: readonly FaultName[];
   readonly faultCount: number;
   readonly weights: Readonly<Record<OperationName, number>>;
+}
+
+export interface TwoPhasePlan {
+  readonly rules: TwoPhaseRules;
+  readonly shards: number;
+  readonly minMs: number;
+  readonly maxMs: number;
+  /** Mids that the log remembers before it forgets. */
+  readonly mids: number;
 }
 
 const KiB = 1_024;
@@ -36,7 +48,10 @@ const FOR_EVER_MS = 3_600_000;
 export function planOf(random: Random): Plan {
   const shared = random.chance(0.85);
   const nodes = shared ? 1 + random.below(5) : 1;
-  const possible = (Object.keys(FAULTS) as FaultName[]).filter((name) => (FAULTS[name] as Fault).fits({ shared, nodes }));
+  const twoPhase = shared && random.chance(0.5) ? twoPhaseOf(random) : undefined;
+  const possible = (Object.keys(FAULTS) as FaultName[]).filter((name) =>
+    (FAULTS[name] as Fault).fits({ shared, nodes, twoPhase: twoPhase !== undefined }),
+  );
   return {
     nodes,
     shared,
@@ -52,6 +67,7 @@ export function planOf(random: Random): Plan {
     limits: limitsOf(random),
     network: { minMs: 0.2, maxMs: random.chance(0.5) ? 5 : random.between(20, 300), kernelBytes: random.between(1, 16) * KiB },
     store: { minMs: 0.3, maxMs: random.chance(0.7) ? 4 : random.between(10, 80) },
+    twoPhase,
     broker: {
       minMs: 0.2,
       maxMs: random.chance(0.7) ? 3 : random.between(10, 60),
@@ -65,6 +81,21 @@ export function planOf(random: Random): Plan {
   };
 }
 
+function twoPhaseOf(random: Random): TwoPhasePlan {
+  return {
+    rules: {
+      enabled: random.chance(0.8),
+      percent: random.chance(0.7) ? 100 : random.between(0, 100),
+      deliverBeforeSaved: random.chance(0.5),
+      failOpen: random.chance(0.7),
+    },
+    shards: random.between(1, 4),
+    minMs: 0.1,
+    maxMs: random.chance(0.7) ? 2 : random.between(5, 50),
+    mids: random.chance(0.5) ? 1_000 : random.between(2, 20),
+  };
+}
+
 /** Bounds so small that what is rare elsewhere happens all the time. */
 function limitsOf(random: Random): GatewayLimits {
   const { tail, backpressure, strategy } = GATEWAY_LIMITS;
@@ -72,7 +103,10 @@ function limitsOf(random: Random): GatewayLimits {
   const highWaterBytes = rare(random.between(1, 8) * KiB, backpressure.highWaterBytes);
   return {
     ...GATEWAY_LIMITS,
-    tail: rare({ maxBytes: random.between(300, 2_000), bytesPerListener: 10, ceilingBytes: 4 * KiB, maxAgeMs: random.between(200, 2_000) }, tail),
+    tail: rare(
+      { maxBytes: random.between(300, 2_000), bytesPerListener: 10, ceilingBytes: 4 * KiB, maxAgeMs: random.between(200, 2_000) },
+      tail,
+    ),
     backpressure: { ...backpressure, highWaterBytes, lowWaterBytes: highWaterBytes / 2 },
     strategy: { ...strategy, ...rare({ groupSizeThreshold: random.between(2, 5), hugeGroupNoNotifySize: random.between(3, 8) }, {}) },
     runMaxBytes: rare(random.between(200, 2_000), GATEWAY_LIMITS.runMaxBytes),

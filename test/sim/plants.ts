@@ -1,6 +1,8 @@
 import { type Command, type LogEntry, type MessageRecord, type Outcome, replayOf, replayOfMessages, type Store } from '@gapless/core';
 import type { UpFrame } from '@gapless/protocol';
+import type { SimAcceptLog } from './accept.ts';
 import type { Network } from './network.ts';
+import type { Plan } from './plan.ts';
 import type { Random } from './random.ts';
 
 /** A fault that is put in on purpose, to see that it is found. It lies in what stands around the product, never in it. */
@@ -10,6 +12,9 @@ export interface Plant {
   /** The store as a node sees it, from beyond a network. */
   view?(view: Store, memory: Store): Store;
   network?(network: Network, random: Random): void;
+  accept?(accept: SimAcceptLog): void;
+  /** For faults that show only where something goes wrong at that place. */
+  plan?(plan: Plan): Plan;
 }
 
 export const NO_PLANT: Plant = {};
@@ -50,6 +55,13 @@ export const PLANTS = {
   },
 
   'read-cursor-back': { memory: withReadsAsTheyCome },
+
+  'reused-seq-after-redis-loss': {
+    accept: (accept) => {
+      accept.hidesSetBack = true;
+    },
+    plan: (plan) => (plan.twoPhase === undefined ? plan : { ...plan, faults: [...plan.faults.slice(0, 2), 'accept log set back'] }),
+  },
 } satisfies Record<string, Plant>;
 
 export type PlantName = keyof typeof PLANTS;

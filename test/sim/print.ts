@@ -17,6 +17,7 @@ export class Summary {
   #received = 0;
   readonly #counts = new Map<string, number>();
   readonly #startedAt = performance.now();
+  readonly #cpu = process.cpuUsage();
 
   add({ ok, simulatedMs, tasks, sent, received, counts }: Omit<SeedReport, 'hash' | 'problems' | 'seed'>): void {
     this.#seeds++;
@@ -31,10 +32,12 @@ export class Summary {
   text(): string {
     const realMs = performance.now() - this.#startedAt;
     const perSec = (this.#seeds / realMs) * 1_000;
+    const { user, system } = process.cpuUsage(this.#cpu);
+    const perCpuSec = (this.#seeds / (user + system)) * 1e6;
     const counts = [...this.#counts].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([what, count]) => `           ${what}: ${count}`);
     return [
       ...counts,
-      `seeds    ${this.#seeds}, ${this.#failed} failed, ${perSec.toFixed(1)} a second`,
+      `seeds    ${this.#seeds}, ${this.#failed} failed, ${perSec.toFixed(1)} a second, ${perCpuSec.toFixed(1)} a second of one core`,
       `time     ${(this.#simulatedMs / 60_000).toFixed(1)} min simulated in ${(realMs / 1_000).toFixed(1)} s: ${(this.#simulatedMs / realMs).toFixed(0)} to 1`,
       `events   ${this.#tasks} turns of event loops, ${this.#sent} messages sent, ${this.#received} received`,
     ].join('\n');

@@ -1,3 +1,4 @@
+import { LOST } from '@gapless/core';
 import type { HistoryEvent } from '@gapless/loadtest';
 import type { DownFrame, DownFrameOf, UpFrame } from '@gapless/protocol';
 import type { World } from './world.ts';
@@ -71,8 +72,9 @@ export class Recorder {
       case 'message':
         return this.#message(frame);
       case 'ack':
-        if (frame.mid !== undefined)
-          this.#tell(frame.cid, { ev: 'ok', op: 'send', mid: frame.mid, seq: frame.pos, ...(frame.dup ? { dup: true } : {}) });
+        return this.#acked(frame);
+      case 'change':
+        if (frame.op === 'lost') this.#tell(frame.cid, { ev: 'lost', seqs: frame.seqs ?? [] });
         return;
       case 'read':
         return this.#cursor(frame.cid, frame.from, frame.pos);
@@ -105,11 +107,15 @@ export class Recorder {
     this.#cursor(cid, this.#who.u, lastRead);
   }
 
-  #message({ cid, seq, rev, mid, from, body, recalledAt }: DownFrameOf<'message'>): void {
+  #acked({ cid, mid, pos, stage, dup }: DownFrameOf<'ack'>): void {
+    if (mid === undefined) return;
+    this.#tell(cid, { ev: 'ok', op: 'send', mid, seq: pos, ...(dup ? { dup } : {}), ...(stage === 'accepted' ? { stage } : {}) });
+  }
+
+  #message({ cid, seq, rev, mid, from, body, kind, stage }: DownFrameOf<'message'>): void {
     this.#known.get(cid)?.push({ rev, seq });
     const via = seq <= (this.#joinedAt.get(cid) ?? 0) ? 'replay' : 'live';
-    const h = recalledAt === undefined ? String(body.text) : '';
-    this.#tell(cid, { ev: 'recv', seq, mid, from, h, via, ...(recalledAt === undefined ? {} : { changed: true }) });
+    this.#tell(cid, { ev: 'recv', seq, mid, from, via, h: String(body.text), ...marksOf(kind, stage) });
   }
 
   #refused({ code, ref }: DownFrameOf<'error'>): void {
@@ -117,7 +123,14 @@ export class Recorder {
       this.#tell(ref.cid, { ev: REFUSALS.has(code) ? 'fail' : 'info', op: 'send', mid: ref.mid, code });
     else if (ref?.t === 'join' || ref?.t === 'sync') {
       if (ref.cid !== undefined) this.#answered(ref.t, ref.cid);
-      else this.#asked.splice(Math.max(0, this.#asked.findIndex(({ t }) => t === ref.t)), 1);
+      else
+        this.#asked.splice(
+          Math.max(
+            0,
+            this.#asked.findIndex(({ t }) => t === ref.t),
+          ),
+          1,
+        );
     }
   }
 
@@ -150,4 +163,9 @@ export class Recorder {
     // Tasks are in order, and none takes time: so their number is a clock that never stands still.
     this.events.push({ ...this.#who, d, k: this.k, t: this.#world.tasks, cid, ...what } as HistoryEvent);
   }
+}
+
+/** What there is to say of a message besides what it is. */
+export function marksOf(kind: string, stage?: 'accepted'): { lost?: true; stage?: 'accepted' } {
+  return { ...(kind === LOST.kind ? { lost: true } : {}), ...(stage === undefined ? {} : { stage }) };
 }

@@ -83,9 +83,16 @@ function settle(sim: Simulation): void {
       for (const { device } of found) for (const line of sim.network.linesOf(({ reader }) => reader === device)) line.cut('both');
     }
     if (calm === CALM_LOOKS || world.now >= until) world.stopped = true;
-    else world.in(world.outside, LOOK_MS, () => void look());
+    else lookSoon();
   };
-  world.in(world.outside, LOOK_MS, () => void look());
+  const lookSoon = () =>
+    world.in(world.outside, LOOK_MS, () => {
+      look().catch((error: unknown) => {
+        world.crashed('a look at the state', error);
+        world.stopped = true;
+      });
+    });
+  lookSoon();
 }
 
 /** Where a node did not know what it had committed, or died with it, or found out that it missed something for good. */

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { runMany } from './many.ts';
+import { range, runMany } from './many.ts';
 import { PLANTS, type PlantName } from './plants.ts';
 import { printFailure, Summary } from './print.ts';
 import { runSeed } from './run-seed.ts';
@@ -44,12 +44,12 @@ else await runAll(seedsOf(values.seeds, values.count));
 /** The same seed, the same run: that is shown by doing it twice. */
 async function runOne(seed: number): Promise<void> {
   const options = plant === undefined ? {} : { plant: PLANTS[plant] };
+  const summary = new Summary();
   const first = await runSeed(seed, options);
   const again = await runSeed(seed, { ...options, traced: true });
   if (values.trace) for (const line of again.trace ?? []) console.log(line);
   console.log(`plan     ${JSON.stringify(again.plan)}`);
   console.log(`hash     ${first.hash}${first.hash === again.hash ? ', twice' : `, then ${again.hash}: NOT THE SAME RUN`}`);
-  const summary = new Summary();
   summary.add({ ...again, sent: again.check.sent, received: again.check.received });
   console.log(summary.text());
   if (!again.ok) printFailure(again, plant);
@@ -91,7 +91,9 @@ async function runPlants(): Promise<void> {
       },
     });
     const [first] = found.toSorted((a, b) => a.seed - b.seed);
-    console.log(`${name.padEnd(28)} ${first === undefined ? `NOT FOUND in ${PLANT_SEEDS_MAX} seeds` : `found after ${first.seed} seeds: ${first.problem}`}`);
+    console.log(
+      `${name.padEnd(28)} ${first === undefined ? `NOT FOUND in ${PLANT_SEEDS_MAX} seeds` : `found after ${first.seed} seeds: ${first.problem}`}`,
+    );
     if (first === undefined) process.exitCode = 1;
   }
 }
@@ -99,10 +101,6 @@ async function runPlants(): Promise<void> {
 function seedsOf(seeds: string | undefined, count = '100'): Iterable<number> {
   const [from = 1, to = Number(count)] = seeds?.split('..').map(Number) ?? [];
   return range(from, to);
-}
-
-function* range(from: number, to: number): Generator<number> {
-  for (let seed = from; seed <= to; seed++) yield seed;
 }
 
 function plantNamed(name: string | undefined): PlantName | undefined {

@@ -1,5 +1,7 @@
 import { openMemoryStore } from '@gapless/adapters/store/memory';
+import type { TwoPhaseRules } from '@gapless/core';
 import type { HistoryEvent } from '@gapless/loadtest';
+import { SimAcceptLog } from './accept.ts';
 import { SimBroker } from './broker.ts';
 import { Device } from './device.ts';
 import { harm } from './faults.ts';
@@ -31,6 +33,10 @@ export class Simulation {
   readonly store: SimStore;
   readonly broker: SimBroker;
   readonly network: Network;
+  readonly accept: SimAcceptLog | undefined;
+  /** As last set; each node hears of it in its time. */
+  rules: TwoPhaseRules | undefined;
+  readonly #rulesOf = new Map<SimProcess, { -readonly [K in keyof TwoPhaseRules]: TwoPhaseRules[K] }>();
   readonly places: Place[];
   readonly devices: Device[] = [];
   readonly uids: readonly string[];
@@ -47,8 +53,8 @@ export class Simulation {
   constructor(seed: number, { plant = NO_PLANT, traced = false }: { plant?: Plant; traced?: boolean } = {}) {
     this.#random = new Random(seed);
     this.#plant = plant;
-    this.plan = planOf(this.#random.fork('plan'));
-    const { plan } = this;
+    const plan = planOf(this.#random.fork('plan'));
+    this.plan = plant.plan?.(plan) ?? plan;
     this.world = new World(this.#random.fork('world'), { traced });
     const { world } = this;
     const state = { ...plan.store, commitMs: 0, failBefore: 0, failAfter: 0, away: 'no' as const };
@@ -56,10 +62,20 @@ export class Simulation {
     this.store = new SimStore(world, plant.memory?.(memory) ?? memory, { state, lanes: plan.lanes });
     this.broker = new SimBroker(world, { ...plan.broker, away: false });
     this.network = new Network(world, { ...plan.network, slowness: 1 }, () => this.#balance());
+    const { twoPhase } = this.plan;
+    this.rules = twoPhase?.rules;
+    this.accept = twoPhase && new SimAcceptLog(world, twoPhase, { shards: twoPhase.shards, memory: { mids: twoPhase.mids, ms: 5_000 } });
+    if (this.accept !== undefined) plant.accept?.(this.accept);
     plant.network?.(this.network, world.random.fork('plant'));
     const skew = this.#random.fork('skew');
     const skewOf = () => Math.round((skew.next() * 2 - 1) * plan.skewMaxMs);
-    this.places = Array.from({ length: plan.nodes }, (_, i) => ({ name: `n${i + 1}`, node: undefined, lives: 0, starting: false, skewMs: skewOf() }));
+    this.places = Array.from({ length: plan.nodes }, (_, i) => ({
+      name: `n${i + 1}`,
+      node: undefined,
+      lives: 0,
+      starting: false,
+      skewMs: skewOf(),
+    }));
     this.uids = Array.from({ length: plan.users }, (_, i) => `u${i + 1}`);
     for (const uid of this.uids) {
       for (let n = 1; n <= plan.devicesPerUser; n++) {
@@ -100,12 +116,23 @@ export class Simulation {
     for (let i = 0; i < this.plan.conversations; i++) {
       const members = random.shuffled(this.uids).slice(0, random.between(2, this.uids.length));
       const kind = members.length === 2 && random.chance(0.5) ? 'dm' : 'group';
-      const participants = members.map((uid, at) => ({ uid, role: at === 0 && kind === 'group' ? ('owner' as const) : ('member' as const) }));
+      const participants = members.map((uid, at) => ({
+        uid,
+        role: at === 0 && kind === 'group' ? ('owner' as const) : ('member' as const),
+      }));
       const cid = `c${i + 1}`;
       const [outcome] = await memory.commit([{ op: 'create', cid, kind, by: members[0]!, at: 1, participants, createUsers: true }]);
       if (outcome?.ok && outcome.op === 'create') this.knows(outcome.cid);
     }
     for (const uid of this.uids) await memory.ensureUser({ uid, at: 1 });
+  }
+
+  /** Settings change while all runs. */
+  setRules(changes: Partial<TwoPhaseRules>): void {
+    if (this.rules === undefined) return;
+    this.rules = { ...this.rules, ...changes };
+    for (const [process, rules] of this.#rulesOf)
+      this.world.in(process, this.world.random.skewed(0, 500), () => void Object.assign(rules, changes));
   }
 
   knows(cid: string): void {
@@ -120,12 +147,15 @@ export class Simulation {
     world.in(process, START_MS / 2, () => {
       world.note(() => 'starts');
       const { shared } = plan;
+      const rules = this.rules && { ...this.rules };
+      if (rules !== undefined) this.#rulesOf.set(process, rules);
       const store = this.store.of(process, { shared });
       const node = new ServerNode({
         world,
         process,
         store: this.#plant.view?.(store, this.store.memory) ?? store,
         limits: plan.limits,
+        ...(rules === undefined ? {} : { twoPhase: { accept: this.accept!.of(process), rules } }),
         ...(shared ? { broker: this.broker.of(process), alone: plan.nodes === 1 } : {}),
       });
       void node.start().then(() => {
@@ -184,6 +214,7 @@ export class Simulation {
     Object.assign(store.state, { away: 'no', commitMs: 0, failBefore: 0, failAfter: 0 });
     Object.assign(broker.state, { lost: 0, twice: 0, reorders: false });
     broker.heal();
+    this.accept?.heal();
     Object.assign(network.state, { slowness: 1, maxMs: Math.min(plan.network.maxMs, 50) });
     for (const place of this.places) this.startNode(place);
     for (const device of this.devices) {

@@ -14,7 +14,10 @@ export type SeedReport = Pick<RunResult, 'seed' | 'ok' | 'hash' | 'problems' | '
 };
 
 parentPort?.on('message', async ({ seed, plant }: SeedWork) => {
-  const { ok, hash, problems, simulatedMs, tasks, counts, check } = await runSeed(seed, plant === undefined ? {} : { plant: PLANTS[plant] });
+  const { ok, hash, problems, simulatedMs, tasks, counts, check } = await runSeed(
+    seed,
+    plant === undefined ? {} : { plant: PLANTS[plant] },
+  );
   const report: SeedReport = { seed, ok, hash, problems, simulatedMs, tasks, counts, sent: check.sent, received: check.received };
   parentPort?.postMessage(report);
 });

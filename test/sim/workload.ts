@@ -34,7 +34,15 @@ export const OPERATIONS = {
   loadOlder: {
     weight: 3,
     run: (sim, random) =>
-      withConversation(sim, random, (device, cid) => void device.client!.conversation(cid).loadOlder().catch(() => {})),
+      withConversation(
+        sim,
+        random,
+        (device, cid) =>
+          void device
+            .client!.conversation(cid)
+            .loadOlder()
+            .catch(() => {}),
+      ),
   },
   typing: {
     weight: 4,

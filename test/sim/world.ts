@@ -10,6 +10,9 @@ export const EPOCH = 1_750_000_000_000;
 /** Timers of 0 are of 1, as in Node. */
 const TIMER_MIN_MS = 1;
 
+/** No run needs half as many: something keeps itself busy. */
+const TASKS_MAX = 500_000;
+
 /** Lines kept of a traced run. */
 const TRACE_MAX = 20_000;
 
@@ -144,7 +147,8 @@ export class World {
   run(): Promise<void> {
     return new Promise((resolve) => {
       const turn = () => {
-        if (this.stopped || !this.#next()) return resolve();
+        if (this.tasks >= TASKS_MAX) this.crashed('the run does not end', `${TASKS_MAX} tasks`);
+        if (this.stopped || this.tasks >= TASKS_MAX || !this.#next()) return resolve();
         // All promises that can go on do so before the tick: so no task sees another one half done.
         realMicrotask(() => process.nextTick(turn));
       };

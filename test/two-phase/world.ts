@@ -1,16 +1,16 @@
 import { openMemoryAcceptLog } from '@gapless/adapters/accept/memory';
 import { openMemoryStore } from '@gapless/adapters/store/memory';
 import {
-  acceptedReads,
   type AcceptLog,
+  acceptedReads,
   ChatError,
   type Command,
   type Committed,
   type ConversationReads,
   type Outcome,
   type SendCommand,
-  silentLog,
   type Store,
+  silentLog,
   TwoPhase,
   type TwoPhaseMetrics,
   type TwoPhaseRules,
@@ -169,7 +169,9 @@ export class World {
         const value = Reflect.get(target, name, receiver);
         if (typeof value !== 'function') return value;
         return (...args: unknown[]) =>
-          world.storeAway || cut.store ? Promise.reject(new ChatError('store_unavailable')) : (value as (...a: unknown[]) => unknown).apply(target, args);
+          world.storeAway || cut.store
+            ? Promise.reject(new ChatError('store_unavailable'))
+            : (value as (...a: unknown[]) => unknown).apply(target, args);
       },
     });
   }

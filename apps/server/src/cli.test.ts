@@ -43,6 +43,8 @@ test('help names every command, and serve every setting', () => {
                                  lost, twice, out of order or invented.
       load [options]             Put load on a server by the clock, and report
                                  latency, loss and order.
+      drill [options] <name...>  Break something on purpose, and check that nothing
+                                 was lost, doubled or reordered.
       help [command]             display help for command
     "
   `);

@@ -5,7 +5,7 @@ import type { Command, ConversationReads, Outcome, Store } from './ports/store.t
 import { type ReadPosition, ReadPositions } from './read-positions.ts';
 
 export interface OwnReadsLimits {
-  /** Own positions are written so long after the first of them, merged: who talks fast costs one row a second. At 250 ms sends waited longer. */
+  /** Own positions are written so long after the first of them, merged: who talks fast costs one row a second. */
   mergeMs: number;
   /** Positions written at a time: the batch of sends that they get into takes 2 ms longer on Postgres. */
   partMin: number;

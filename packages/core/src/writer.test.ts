@@ -10,11 +10,13 @@ function startWriter(limits: ConstructorParameters<typeof Writer>[0]['limits'] =
   const clock = new FakeClock();
   const batches: { commands: readonly Command[]; done: (outcomes?: Outcome[]) => void; fail: (error: Error) => void }[] = [];
   const committed: Committed[] = [];
+  const sent: { queueMs: number; totalMs: number }[] = [];
   let inFlight = 0;
   const writer = new Writer({
     clock,
     limits,
     onCommitted: (batch) => committed.push(batch),
+    onSent: (queueMs, totalMs) => sent.push({ queueMs, totalMs }),
     store: {
       commit(commands) {
         expect(++inFlight, 'one batch of a lane at a time').toBeLessThanOrEqual(limits.lanes ?? 1);
@@ -30,7 +32,7 @@ function startWriter(limits: ConstructorParameters<typeof Writer>[0]['limits'] =
       },
     },
   });
-  return { writer, clock, batches, committed };
+  return { writer, clock, batches, committed, sent };
 }
 
 let seq = 0;
@@ -120,6 +122,26 @@ test('lanes fly beside each other; a conversation stays in one', async () => {
     for (const { cid } of commands) lanesOf.set(cid, (lanesOf.get(cid) ?? new Set()).add(lane));
   });
   expect([...lanesOf.values()].every((lanes) => lanes.size === 1)).toBe(true);
+});
+
+test('each send is measured once it has its outcome, whichever; a position is not', async () => {
+  const { writer, batches, sent } = startWriter();
+  void writer.append(send('a'));
+  void writer.append({ op: 'read', cid: 'c', uid: 'u', pos: 1 });
+  await settled();
+  const lost = writer.append(send('b')).catch((error) => error.code);
+  expect(sent).toEqual([]);
+  batches[0]!.done();
+  await settled();
+  expect(sent).toHaveLength(1);
+  batches[1]!.fail(new Error('disk'));
+  expect(await lost).toBe('store_unavailable');
+  await settled();
+  expect(sent).toHaveLength(2);
+  // The second one waited for all of the first batch.
+  const [first, second] = sent as [(typeof sent)[0], (typeof sent)[0]];
+  expect(second.queueMs).toBeGreaterThan(0);
+  for (const { queueMs, totalMs } of [first, second]) expect(totalMs).toBeGreaterThanOrEqual(queueMs);
 });
 
 test('drain waits for everything that was appended', async () => {

@@ -1,3 +1,4 @@
+import { openMemoryStore } from '@gapless/adapters/store/memory';
 import { PRESENCE_GRACE_MS, RECEIPTS_MAX_PARTICIPANTS, TYPING_TTL_MS } from '@gapless/protocol';
 import { expect, test } from 'vitest';
 import { startGateway } from './harness.test-util.ts';
@@ -48,6 +49,22 @@ test('one’s own sends are read', async () => {
   await ada.send({ t: 'join', cid });
   expect(ada.of('joined')[0]).toMatchObject({ head: 4, lastRead: 4 });
 });
+
+test.each([2, RECEIPTS_MAX_PARTICIPANTS + 1])(
+  'of %i participants nobody is told that a sender has read their own message',
+  async (size) => {
+    const under = openMemoryStore();
+    const { connect, group, say, clock } = await startGateway({ store: under });
+    const cid = await group(...Array.from({ length: size }, (_, i) => `u${i}`));
+    const clients = [await connect('u0'), await connect('u0'), await connect('u1')];
+    for (const client of clients) await client.send({ t: 'join', cid });
+    await say('u0', cid, 2);
+    await clients[0]!.send({ t: 'read', cid, pos: 2 });
+    await clock.advance(60_000);
+    expect(await under.positions(cid)).toEqual([{ uid: 'u0', lastRead: 2, delivered: 0 }]);
+    expect(clients.flatMap((client) => client.of('read'))).toEqual([]);
+  },
+);
 
 test('in a conversation of many, receipts go to one’s own devices only', async () => {
   const { connect, group, say } = await startGateway();

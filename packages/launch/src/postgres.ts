@@ -28,6 +28,8 @@ export interface PostgresOptions {
   settings?: Readonly<Record<string, string>>;
   /** Of a server made a moment ago, of the same `which`: this one is its standby. Both begin with the same data, which initdb wrote once. */
   primary?: RunningPostgres;
+  /** Where its folder is made; the system's folder for temporary files when absent. */
+  parent?: string;
 }
 
 export interface RunningPostgres extends RunningService {
@@ -44,11 +46,16 @@ const INITDB_ARGS = ['-U', 'gapless', '-A', 'trust', '-E', 'UTF8', '--no-sync'];
 const TEMPLATES = join(import.meta.dirname, '../../../node_modules/.cache/gapless');
 
 /** Starts a PostgreSQL of our own. */
-export async function startPostgres({ which, settings = {}, primary }: PostgresOptions = {}): Promise<RunningPostgres | NotHere> {
+export async function startPostgres({
+  which,
+  settings = {},
+  primary,
+  parent = tmpdir(),
+}: PostgresOptions = {}): Promise<RunningPostgres | NotHere> {
   const found = await findPostgres(which);
   if ('reason' in found) return found;
   const { version, identity } = found;
-  const folder = mkdtempSync(join(tmpdir(), 'gapless-postgres-'));
+  const folder = mkdtempSync(join(parent, 'gapless-postgres-'));
   own(folder, identity);
   const bin = join(reachable(found.home, folder, identity), 'bin');
   const data = join(folder, 'data');

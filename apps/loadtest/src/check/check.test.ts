@@ -8,7 +8,7 @@ import { PLANTS } from '../testing/mutate.ts';
 import { Random } from '../testing/random.ts';
 import { ANOMALIES, type AnomalyName } from './anomalies.ts';
 import { checkEvents } from './check.ts';
-import type { HistoryEvent } from './event.ts';
+import { type HistoryEvent, historyEvent } from './event.ts';
 import { checkFiles } from './files.ts';
 import { printCheck } from './print.ts';
 
@@ -52,6 +52,37 @@ test('with two phases it loses what was accepted, and never what was saved', () 
   expect(sum('acceptedLost')).toBeGreaterThan(50);
   expect(sum('accepted')).toBeGreaterThan(500);
   expect(sum('saved')).toBe(sum('acked'));
+});
+
+describe('a lost number', () => {
+  const device = { p: 1, u: 'ada', d: 'd1', k: 1, cid: 'c1' };
+  const sent: HistoryEvent = { ...device, t: 1, ev: 'invoke', op: 'send', mid: 'm1', h: 'h1' };
+  const ok = (seq: number, t: number, stage?: 'accepted'): HistoryEvent => ({
+    ...{ ...device, t, ev: 'ok', op: 'send', mid: 'm1', seq },
+    ...(stage === undefined ? {} : { stage }),
+  });
+  const lost = historyEvent('c1', { seq: 1, mid: 'l1', from: 'system', h: 'h', lost: true });
+  const kept = (seq: number) => historyEvent('c1', { seq, mid: 'm1', from: 'ada', h: 'h1' });
+  const names = (...events: HistoryEvent[]) => checkEvents(events).anomalies.map(({ name }) => name);
+
+  test('that was acknowledged as saved is a lost write, whatever was said before or after', () => {
+    expect(names(sent, ok(1, 2, 'accepted'), ok(1, 3), lost)).toEqual(['lost-write']);
+    expect(names(sent, ok(1, 2), ok(2, 3), lost, kept(2))).toEqual(['lost-write']);
+  });
+
+  test('that was acknowledged as accepted may be, when its sender is told: by the error, or by another number', () => {
+    expect(names(sent, ok(1, 2, 'accepted'), lost)).toEqual(['silent-loss']);
+    const error: HistoryEvent = { ...device, t: 3, ev: 'info', op: 'send', mid: 'm1', code: 'store_unavailable' };
+    expect(names(sent, ok(1, 2, 'accepted'), error, lost)).toEqual([]);
+    expect(names(sent, ok(1, 2, 'accepted'), ok(2, 3), lost, kept(2))).toEqual([]);
+    // Told of something else before, it was not told of this.
+    expect(names(sent, error, ok(1, 4, 'accepted'), lost)).toEqual(['silent-loss']);
+  });
+
+  test('without a message of kind lost in its place is a conflict, or a loss', () => {
+    expect(names(sent, ok(1, 2, 'accepted'), ok(2, 3), kept(2))).toEqual(['hole', 'conflicting-ack']);
+    expect(names(sent, ok(1, 2, 'accepted'), historyEvent('c1', { seq: 1, mid: 'other', from: 'bo', h: 'h' }))).toContain('silent-loss');
+  });
 });
 
 /** Steps; losses are rare. */

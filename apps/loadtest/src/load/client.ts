@@ -12,11 +12,10 @@ import { type ClientPlan, dawdles } from './options.ts';
 import { Receiver } from './receiver.ts';
 import { FRAME, frameType } from './scanner.ts';
 import { LoadSocket } from './socket.ts';
+import { isUnknown, Unsaved } from './unsaved.ts';
 
 /** A connection that is not joined by then is given up. */
 const CONNECT_TIMEOUT_MS = 15_000;
-/** The answer of the server says nothing about the outcome: the same mid may still be saved. */
-const UNKNOWN = new Set(['store_unavailable', 'internal']);
 /** What becomes of those who read slowly or not at all, by the protocol: no error. */
 const EXPECTED_OF_SLOW = new Set([1006, 4408, 4409]);
 
@@ -51,12 +50,7 @@ export class LoadClient {
   /** Comes back no more. */
   #over = false;
   #arrivedUs = 0;
-  /** Sent, no answer yet: mid to frame. */
-  readonly #open = new Map<string, string>();
-  /** Of these, the ones that are accepted. */
-  readonly #accepted = new Set<string>();
-  /** Of these, the ones that were accepted, and lost their number. */
-  readonly #voided = new Set<string>();
+  readonly #open = new Unsaved();
   /** Of these, what still waits to be sent again after a return; later ones wait behind it. */
   #unsure: { mid: string; again: boolean }[] = [];
   #pings = 0;
@@ -109,14 +103,14 @@ export class LoadClient {
     this.#context.record('connect', intendedUs, nowUs());
     this.#absent = false;
     if (plan.role === 'noRead' && !this.#context.draining) this.#socket?.pause();
-    this.#unsure = Array.from(this.#open.keys(), (mid) => ({ mid, again: true }));
+    this.#unsure = this.#open.mids().map((mid) => ({ mid, again: true }));
     for (let i = 0; i < RESEND_WINDOW; i++) this.#resendNext();
   }
 
   /** The oldest of what has no answer. */
   #resendNext(): void {
     const next = this.#unsure.shift();
-    const frame = next === undefined ? undefined : this.#open.get(next.mid);
+    const frame = next === undefined ? undefined : this.#open.frameOf(next.mid);
     if (next === undefined || frame === undefined) return;
     if (next.again) this.#context.counts.resent++;
     this.#invoke(next.mid);
@@ -133,7 +127,7 @@ export class LoadClient {
     const mid = makeMid({ tag, client: this.plan.index, intendedUs, node: this.#node, measured });
     const frame = `{"t":"send","cid":${JSON.stringify(this.plan.cid)},"mid":"${mid}","kind":"text","body":${this.#body}}`;
     counts.sent++;
-    this.#open.set(mid, frame);
+    this.#open.add(mid, frame);
     if (!this.#joined) return measured;
     if (this.#unsure.length > 0) {
       // Behind what is sent again, as the order of a sender wants it.
@@ -192,8 +186,8 @@ export class LoadClient {
 
   /** At the end, when nothing more will come. */
   finish(): void {
-    for (const mid of this.#open.keys()) {
-      if (this.#accepted.has(mid) || this.#voided.has(mid)) this.#context.counts.unsaved++;
+    for (const mid of this.#open.mids()) {
+      if (this.#open.wasAccepted(mid)) this.#context.counts.unsaved++;
       else this.#context.error('no answer');
       if (this.#joined) this.#tell({ ev: 'info', op: 'send', mid });
     }
@@ -275,56 +269,47 @@ export class LoadClient {
   }
 
   #acknowledged(mid: string, seq: number, stage: 'accepted' | 'saved', dup: boolean): void {
-    const { heads, counts, window, measureFromUs } = this.#context;
-    const intendedUs = intendedOf(mid);
-    const first = this.#open.has(mid) && !this.#accepted.has(mid);
-    if (isMeasured(mid) && (first || stage === 'saved')) {
-      this.#context.record(stage, intendedUs, this.#arrivedUs);
-      if (stage === 'saved' && intendedUs >= measureFromUs) window.saved.record(this.#arrivedUs - intendedUs);
-    }
-    if (!this.#open.has(mid)) return;
+    const { heads, counts } = this.#context;
+    const acked = this.#open.acked(mid, stage);
+    if (acked === undefined) return;
+    if (acked.first || stage === 'saved') this.#measure(mid, stage);
     this.#tell({ ev: 'ok', op: 'send', mid, seq, ...(dup ? { dup } : {}), ...(stage === 'accepted' ? { stage } : {}) });
-    if (stage === 'accepted') this.#accepted.add(mid);
-    else {
-      this.#open.delete(mid);
-      this.#accepted.delete(mid);
-      this.#voided.delete(mid);
+    if (stage === 'saved') {
       counts.saved++;
       if ((heads.get(this.plan.cid) ?? 0) < seq) heads.set(this.plan.cid, seq);
-    }
-    if (stage === 'accepted' && first) counts.accepted++;
-    // The first answer lets the next one go, whichever stage it tells of.
-    if (!first && !dup) return;
-    this.#resendNext();
-    if (first) this.onAnswer();
+    } else if (acked.first) counts.accepted++;
+    // The first ack lets the next one go, whichever stage it tells of.
+    if (acked.waited || dup) this.#resendNext();
+    if (acked.first) this.onAnswer();
   }
 
-  /** Whether it was accepted, and its number is not its own any more. From then on nothing but a final error ends it. */
-  #isVoid(mid: string, code: string): boolean {
-    if (this.#voided.has(mid)) return UNKNOWN.has(code) || code === 'server_busy';
-    if (!UNKNOWN.has(code) || !this.#accepted.delete(mid)) return false;
-    this.#context.counts.voided++;
-    this.#voided.add(mid);
-    return true;
+  #measure(mid: string, stage: 'accepted' | 'saved'): void {
+    if (!isMeasured(mid)) return;
+    const { window, measureFromUs } = this.#context;
+    const intendedUs = intendedOf(mid);
+    this.#context.record(stage, intendedUs, this.#arrivedUs);
+    if (stage === 'saved' && intendedUs >= measureFromUs) window.saved.record(this.#arrivedUs - intendedUs);
   }
 
   /** Its number is void. It is still to be saved: it goes again with the same mid. */
   async #sendAgain(mid: string, { code, retryAfterMs = VOID_RETRY_MS }: ErrorFrame): Promise<void> {
     this.#tell({ ev: 'info', op: 'send', mid, code });
     await sleep(retryAfterMs);
-    if (!this.#joined || !this.#open.has(mid)) return;
+    if (!this.#joined || this.#open.frameOf(mid) === undefined) return;
     this.#unsure.push({ mid, again: true });
     this.#resendNext();
   }
 
   #failed(frame: ErrorFrame): void {
     const { code, ref } = frame;
-    if (ref?.mid !== undefined && this.#isVoid(ref.mid, code)) return void this.#sendAgain(ref.mid, frame);
+    const taken = ref?.mid === undefined ? undefined : this.#open.taken(ref.mid, code);
+    if (taken === 'first') this.#context.counts.voided++;
+    if (taken !== undefined) return void this.#sendAgain(ref!.mid!, frame);
     this.#context.error(code);
     if (ref?.t === 'join') this.#waiting?.reject(new Error(`joining was answered ${code}`));
-    if (ref?.mid === undefined || !this.#open.delete(ref.mid)) return;
+    if (ref?.mid === undefined || !this.#open.over(ref.mid)) return;
     this.#resendNext();
-    this.#tell({ ev: UNKNOWN.has(code) ? 'info' : 'fail', op: 'send', mid: ref.mid, code });
+    this.#tell({ ev: isUnknown(code) ? 'info' : 'fail', op: 'send', mid: ref.mid, code });
     this.onAnswer();
   }
 
@@ -343,7 +328,7 @@ export class LoadClient {
   }
 
   #leave(): void {
-    if (this.#joined) for (const mid of this.#open.keys()) this.#tell({ ev: 'info', op: 'send', mid });
+    if (this.#joined) for (const mid of this.#open.mids()) this.#tell({ ev: 'info', op: 'send', mid });
     for (; this.#pings > 0; this.#pings--) this.#context.error('no answer');
     this.#connection++;
     this.#joined = false;

@@ -28,6 +28,7 @@ export async function drill(names: readonly string[], flags: DrillFlags): Promis
     return true;
   }
   const drills = chosen(names);
+  const { json, markdown, ...options } = flags;
   const startedAt = new Date().toISOString();
   const interruption = new AbortController();
   const runs = await untilInterrupted(
@@ -35,8 +36,8 @@ export async function drill(names: readonly string[], flags: DrillFlags): Promis
     () => interruption.abort(),
   );
   console.log(printDrills(runs));
-  if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify({ startedAt, ...machine(), flags, runs }, null, 2)}\n`);
-  if (flags.markdown !== undefined) writeFileSync(flags.markdown, markdownDrills(runs));
+  if (json !== undefined) writeFileSync(json, `${JSON.stringify({ startedAt, ...machine(), options, runs }, null, 2)}\n`);
+  if (markdown !== undefined) writeFileSync(markdown, markdownDrills(runs));
   // What was broken off may still wait for something that never comes.
   if (interruption.signal.aborted) process.exit(INTERRUPTED);
   return passed(runs);

@@ -1,10 +1,9 @@
 interface IconProps {
   readonly size?: number;
-  readonly strokeWidth?: number;
 }
 
 /** Drawn on a 24 grid in the text's colour; hidden from screen readers, so the button around it needs a label. */
-function Icon({ d, size = 20, strokeWidth = 2 }: IconProps & { readonly d: string }) {
+function Icon({ d, size = 20 }: IconProps & { readonly d: string }) {
   return (
     <svg
       aria-hidden="true"
@@ -13,7 +12,7 @@ function Icon({ d, size = 20, strokeWidth = 2 }: IconProps & { readonly d: strin
       viewBox="0 0 24 24"
       fill="none"
       stroke="currentColor"
-      strokeWidth={strokeWidth}
+      strokeWidth="2"
       strokeLinecap="round"
       strokeLinejoin="round"
     >
@@ -98,9 +97,9 @@ export function TickIcon(props: IconProps) {
   return <Icon {...props} d="M6 12.500l4 4 8-9" />;
 }
 
-/** The same tick, not filled in yet. */
-export function HollowTickIcon(props: IconProps) {
-  return <Icon {...props} strokeWidth={1.5} d="M4 13.200l5.800 5.800L20.500 7.600 17.900 5.200l-8.100 8.600-3.200-3.200z" />;
+/** Between the clock and the tick. */
+export function ClockTickIcon(props: IconProps) {
+  return <Icon {...props} d="M12 3.500a8.500 8.500 0 1 1 0 17 8.500 8.500 0 0 1 0-17zM8.300 12.300l2.700 2.700 4.800-5.400" />;
 }
 
 export function TicksIcon(props: IconProps) {

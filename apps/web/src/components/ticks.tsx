@@ -1,10 +1,10 @@
 import type { MessageStatus } from '@gapless/sdk';
 import { useI18n } from '../hooks/use-i18n.ts';
-import { AlertIcon, ClockIcon, HollowTickIcon, TickIcon, TicksIcon } from './icons.tsx';
+import { AlertIcon, ClockIcon, ClockTickIcon, TickIcon, TicksIcon } from './icons.tsx';
 
 const ICONS = {
   sending: ClockIcon,
-  accepted: HollowTickIcon,
+  accepted: ClockTickIcon,
   sent: TickIcon,
   delivered: TicksIcon,
   read: TicksIcon,

@@ -8,7 +8,7 @@ export const CIDS = ['a', 'b', 'c'];
 const cid = fc.constantFrom('a', 'a', ...CIDS);
 const group = fc.constantFrom('save' as const, 'deliver' as const);
 const shard = fc.constantFrom(0, 1);
-const size = fc.integer({ min: 0, max: 6 });
+const size = fc.integer({ min: 0, max: 8 });
 const count = fc.integer({ min: 1, max: 4 });
 
 const request = fc.record({
@@ -27,7 +27,7 @@ const task = {
   accept: fc.record({ do: fc.constant('accept' as const), requests: fc.array(request, { minLength: 1, maxLength: 6 }) }),
   intend: fc.record({ do: fc.constant('intend' as const), cid }),
   open: fc.record({ do: fc.constant('open' as const), cid, size }),
-  hold: fc.record({ do: fc.constantFrom('hold' as const, 'unhold' as const, 'close' as const), cid }),
+  hold: fc.record({ do: fc.constantFrom('hold' as const, 'unhold' as const, 'unhold' as const, 'close' as const), cid }),
   save: fc.record({ do: fc.constant('save' as const), shard, count, size }),
   read: fc.record({ do: fc.constant('read' as const), group, count }),
   reclaim: fc.record({ do: fc.constant('reclaim' as const), group, shard, count }),
@@ -42,13 +42,21 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 9, arbitrary: task.accept },
   { weight: 3, arbitrary: task.intend },
   { weight: 4, arbitrary: task.open },
-  { weight: 3, arbitrary: task.hold },
-  { weight: 6, arbitrary: task.save },
+  { weight: 2, arbitrary: task.hold },
+  { weight: 4, arbitrary: task.save },
   { weight: 2, arbitrary: task.read },
   { weight: 1, arbitrary: task.reclaim },
   { weight: 1, arbitrary: task.delivered },
   { weight: 1, arbitrary: task.look },
 );
 
+/** All conversations begin open. */
+const beginning = CIDS.flatMap((each): [number, Step][] => [
+  [0, { do: 'intend', cid: each }],
+  [0, { do: 'open', cid: each, size: 5 }],
+]);
+
 /** Each with the connection that does it: mostly the first, so that openings are ended. */
-export const steps = fc.array(fc.tuple(fc.constantFrom(0, 0, 0, 1), step), { minLength: 10, maxLength: 120, size: 'max' });
+export const steps = fc
+  .array(fc.tuple(fc.constantFrom(0, 0, 0, 1), step), { minLength: 10, maxLength: 120, size: 'max' })
+  .map((script) => [...beginning, ...script]);

@@ -6,7 +6,7 @@ import { CIDS, type Request, type Step } from './model-steps.test-util.ts';
 import { shardHashOf } from './rules.ts';
 
 /** Few of everything, so that limits are met all the time. */
-export const MODEL = { shards: 2, backlogMax: 12, memory: { mids: 3, ms: 0 } } as const;
+export const MODEL = { shards: 2, backlogMax: 9, memory: { mids: 3, ms: 0 } } as const;
 
 interface Conversation {
   state: 'opening' | 'open' | 'held';

@@ -12,7 +12,11 @@ const LONG_MS = 600_000;
 export const shardCases: Cases<AcceptLogs> = {
   async 'a conversation is in one shard, in order, and the shards share them'({ one, two }) {
     await begun(one, ...CIDS);
-    for (const n of range(3)) await two.accept(EPOCH, CIDS.map((cid) => ask(cid, ulidOf(n)))); // biome-ignore format: one call
+    for (const n of range(3))
+      await two.accept(
+        EPOCH,
+        CIDS.map((cid) => ask(cid, ulidOf(n))),
+      );
     const shards = await everyEntry(two);
     expect(shards).toHaveLength(await one.shards());
     const cids = shards.map(({ entries }) => new Set(entries.map(cidOf)));
@@ -26,7 +30,10 @@ export const shardCases: Cases<AcceptLogs> = {
     const shards = await allShards(one);
     const read = { save: [] as ShardEntry[], deliver: [] as ShardEntry[] };
     for (const n of range(5)) {
-      await one.accept(EPOCH, CIDS.map((cid) => ask(cid, ulidOf(n)))); // biome-ignore format: one call
+      await one.accept(
+        EPOCH,
+        CIDS.map((cid) => ask(cid, ulidOf(n))),
+      );
       for (const group of ['save', 'deliver'] as const) {
         for (const [i, log] of [one, two].entries()) {
           const found = await log.read(EPOCH, group, { shards, node: `n${i}`, count: 5, blockMs: 0 });
@@ -105,7 +112,13 @@ export const shardCases: Cases<AcceptLogs> = {
       { cid: 'c2', head: 0, rev: 0, reserved: 7 },
       { cid: 'not here', head: 1, rev: 1, reserved: 7 },
     ];
-    for (const log of [one, two]) await log.saved(EPOCH, shard, all.slice(0, 3).map(({ id }) => id), upTo); // biome-ignore format: one call
+    for (const log of [one, two])
+      await log.saved(
+        EPOCH,
+        shard,
+        all.slice(0, 3).map(({ id }) => id),
+        upTo,
+      );
     expect(await two.reclaim(EPOCH, 'deliver', { shard, node: 'n2', count: 9 })).toEqual([]);
     for (const group of ['save', 'deliver'] as const) {
       const [left] = await two.read(EPOCH, group, { shards, node: 'n2', count: 9, blockMs: 0 });
@@ -136,7 +149,7 @@ export const shardCases: Cases<AcceptLogs> = {
     expect([await page(16, 4), await page(0, 0)]).toEqual([[], []]);
     expect(await two.pending(EPOCH, 'c3', { after: 0, limit: 4 })).toEqual([]);
     const shard = (await everyEntry(one)).find(({ entries }) => entries.some((entry) => cidOf(entry) === 'c1'))!;
-    await saveIds(one, shard.shard, shard.entries.filter((entry) => cidOf(entry) === 'c1').slice(0, 4)); // biome-ignore format: one call
+    await saveIds(one, shard.shard, shard.entries.filter((entry) => cidOf(entry) === 'c1').slice(0, 4));
     expect(await page(0, 9)).toEqual([15, 16]);
     await saveAll(one);
     expect(await page(0, 9)).toEqual([]);

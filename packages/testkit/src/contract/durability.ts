@@ -1,6 +1,6 @@
 import type { Store } from '@gapless/core';
 import { expect } from 'vitest';
-import { add, all, create, delivered, dm, one, place, range, read, send, settings, T0 } from './commands.ts';
+import { add, all, beginEpoch, create, delivered, dm, one, open, place, range, read, save, send, settings, T0 } from './commands.ts';
 import type { Cases } from './contract.ts';
 import { feedOf } from './feed-reader.ts';
 
@@ -17,6 +17,7 @@ export function durabilityCases(reopen: (() => Promise<Store>) | undefined): Cas
         expect(place(await one(again, send('c1', 'm3', 'ann')))).toEqual({ seq: 3, rev: 3, dup: true });
         expect(await one(again, send('c1', 'm3', 'bob'))).toMatchObject({ ok: false, code: 'mid_conflict' });
         expect(await one(again, dm('d2', 'bob', 'ann'))).toMatchObject({ cid: 'd1', created: false });
+        expect(await one(again, send('c2', 'm2', 'ann'))).toEqual({ ok: false, code: 'accepting' });
         expect(place(await one(again, send('c1', 'next', 'ann')))).toEqual({ seq: 101, rev: 103, dup: false });
         expect(await again.rotateSession({ refreshHash: 't0', nextHash: 't9', at: T0, expiresAt: T0 + 9 })).toMatchObject({
           result: 'reused',
@@ -46,6 +47,10 @@ async function fill(store: Store): Promise<void> {
   await store.rotateSession({ refreshHash: 't0', nextHash: 't1', at: T0, expiresAt: T0 + 1_000 });
   await store.createSession({ ...session, sid: 's2', refreshHash: 'u0' });
   await store.revokeSession('s2', T0 + 1);
+  await beginEpoch(store, 5);
+  await all(store, create('c2', ['ann']), open('c2', 5), save(send('c2', 'm1', 'ann'), 5, 1));
+  await store.rescue([{ epoch: 5, seq: 2, rev: 2, node: 'n1', send: send('c2', 'm2', 'ann') }]);
+  await store.seenAccepting({ node: 'n1', epoch: 5, handedIn: true, leaseMs: 3_600_000 });
   await store.acquireLease('l1', 'n1', 3_600_000);
   await store.saveCursor('bus', 0, { id: 7, lease: 'l1', holder: 'n1' });
 }
@@ -62,7 +67,13 @@ async function everything(store: Store): Promise<unknown> {
     credentials: await store.credentials('dan'),
     revoked: await store.revokedSessions(0),
     sessions: await store.sessionsOf('Dan', { at: T0 + 1, limit: 10 }),
-    feed: await feedOf(store, 104),
+    accepting: {
+      state: await store.acceptState(),
+      open: await store.openConversations(5, { after: '', limit: 10 }),
+      rescued: await store.rescued(5, ['c2']),
+      nodes: await store.acceptNodes(5),
+    },
+    feed: await feedOf(store, 106),
     cursor: await store.cursor('bus', 0),
     lease: await store.acquireLease('l1', 'n2', 1),
   };

@@ -10,6 +10,7 @@ import { nodeKill } from './node-kill.ts';
 import { nodePause } from './node-pause.ts';
 import { partition } from './partition.ts';
 import { powerCut } from './power-cut.ts';
+import { powerCutPostgres } from './power-cut-postgres.ts';
 import { reconnectStorm } from './reconnect-storm.ts';
 import { redisFlush, redisOldSnapshot } from './redis-loss.ts';
 
@@ -28,6 +29,7 @@ export const DRILLS: readonly Drill[] = [
   diskFull,
   fsyncError,
   powerCut,
+  powerCutPostgres,
   clockJump,
   badNetwork,
   partition,

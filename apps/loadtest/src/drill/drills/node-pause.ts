@@ -14,7 +14,7 @@ export const nodePause: Drill = {
   what: 'A node stands still (SIGSTOP) for longer than every lease, and goes on as if nothing had been: it may give no number twice.',
   missing: () => missing('postgres', 'redis'),
   async run(context) {
-    const pauseMs = Math.max(PAUSE_MIN_MS, Math.min(PAUSE_MS, context.options.durationSec * 2_000));
+    const pauseMs = Math.max(PAUSE_MIN_MS, Math.min(PAUSE_MS, context.options.durationSec * 3_000));
     const postgres = await openPostgres(context);
     const redis = await openRedis(context);
     return perform(context, {

@@ -11,8 +11,6 @@ import { missing as missingServices, openPostgres, openRedis } from '../services
 import { perform, type Stage } from '../stage.ts';
 
 const NODES = 3;
-/** The node that is cut off; others have to get along without it. */
-const CUT = 1;
 /** Longer than nodes take to miss each other (5 s), and a broker (3 s). */
 const CUT_MS = 8_000;
 /** Longer than clients wait for a sign of life (35 s at most): then they go to another node. */
@@ -21,21 +19,23 @@ const CUT_FROM_CLIENTS_MS = 45_000;
 type Side = 'broker' | 'store' | 'clients';
 
 interface Partition {
+  /** The node that is cut off; the others have to get along without it. */
+  readonly node: number;
   readonly from: readonly Side[];
   readonly direction: Direction;
 }
 
 const PARTITIONS: readonly Partition[] = [
-  { from: ['broker'], direction: 'both' },
-  { from: ['store'], direction: 'both' },
-  { from: ['broker', 'store'], direction: 'both' },
-  { from: ['broker'], direction: 'in' },
-  { from: ['broker'], direction: 'out' },
-  { from: ['store'], direction: 'in' },
-  { from: ['store'], direction: 'out' },
-  // Half open: one side still hears the other, and is not heard.
-  { from: ['clients'], direction: 'in' },
-  { from: ['clients'], direction: 'out' },
+  { node: 1, from: ['broker'], direction: 'both' },
+  { node: 1, from: ['store'], direction: 'both' },
+  { node: 1, from: ['broker', 'store'], direction: 'both' },
+  { node: 1, from: ['broker'], direction: 'in' },
+  { node: 1, from: ['broker'], direction: 'out' },
+  { node: 1, from: ['store'], direction: 'in' },
+  { node: 1, from: ['store'], direction: 'out' },
+  // Half open: one side still hears the other, and is not heard. The clients go to the next node, and are cut off there.
+  { node: 1, from: ['clients'], direction: 'in' },
+  { node: 2, from: ['clients'], direction: 'out' },
 ];
 
 export const partition: Drill = {
@@ -65,14 +65,15 @@ export async function inside(context: DrillContext): Promise<DrillResult> {
       },
     },
     async fault(stage) {
-      const { namespace, cable } = places[CUT]!;
-      const sides = {
-        broker: { address: cable.here, port: redis.port },
-        store: { address: cable.here, port: postgres.port },
-        clients: { ownPort: stage.cluster.nodes[CUT]!.port },
+      const fences = places.map(({ namespace, cable }) => openFence(namespace, cable));
+      const peerOf = (side: Side, node: number): Peer => {
+        if (side === 'clients') return { ownPort: stage.cluster.nodes[node]!.port };
+        return { address: places[node]!.cable.here, port: side === 'broker' ? redis.port : postgres.port };
       };
-      const fence = openFence(namespace, cable);
-      for (const { from, direction } of PARTITIONS) await cutOff(stage, fence, { from, direction, peers: from.map((side) => sides[side]) });
+      for (const cut of PARTITIONS) {
+        const peers = cut.from.map((side) => peerOf(side, cut.node));
+        await cutOff(stage, fences[cut.node]!, { ...cut, peers });
+      }
     },
   });
 }
@@ -98,12 +99,12 @@ function at(url: string, address: string): string {
   return moved.href;
 }
 
-async function cutOff(stage: Stage, fence: Fence, { peers, from, direction }: Partition & { peers: readonly Peer[] }): Promise<void> {
-  const name = `${from.join(' and ')}, ${direction}`;
+async function cutOff(stage: Stage, fence: Fence, { peers, node, from, direction }: Partition & { peers: readonly Peer[] }): Promise<void> {
+  const name = `node ${node} cut off from ${from.join(' and ')}${direction === 'both' ? '' : `, ${direction} only`}`;
   fence.cut(peers, direction);
-  stage.log(`node ${CUT} is cut off from ${name}`);
+  stage.log(name);
   await sleep(from.includes('clients') ? CUT_FROM_CLIENTS_MS : CUT_MS);
   const dropped = fence.heal();
-  if (dropped === 0) stage.broken(`nothing was dropped (${name}): the drill shows nothing`);
+  if (dropped === 0) stage.broken(`${name}: no packet was dropped, the drill shows nothing`);
   stage.note(`${name}: ${dropped} packets dropped; healed: ${await converged(stage)}`);
 }

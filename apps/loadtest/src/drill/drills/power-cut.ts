@@ -1,14 +1,15 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { seededRandom } from '@gapless/kit';
+import type { RunningService } from '@gapless/launch';
 import type { Drill, DrillContext, DrillResult } from '../drill.ts';
 import { missingForCell, runInCell } from '../means/cell.ts';
-import { mountCuttableDisk } from '../means/mount.ts';
+import { type CuttableDisk, mountCuttableDisk } from '../means/mount.ts';
 import { inWords } from '../means/tools.ts';
-import { perform } from '../stage.ts';
+import { perform, type Stage } from '../stage.ts';
 
-const DISK_BYTES = 256 * 2 ** 20;
-const CUTS = 5;
+export const DISK_BYTES = 256 * 2 ** 20;
+export const CUTS = 5;
 /** Between two cuts the server works for up to this long. */
 const WORK_MAX_MS = 3_000;
 
@@ -21,20 +22,25 @@ export const powerCut: Drill = {
 
 export function inside(context: DrillContext): Promise<DrillResult> {
   const disk = mountCuttableDisk(join(context.dir, 'disk'), DISK_BYTES);
-  const random = seededRandom(context.options.seed);
   return perform(context, {
     cluster: { nodes: 1, store: 'sqlite', broker: 'memory', settings: { 'data-dir': disk.folder } },
-    async fault(stage) {
-      const node = stage.cluster.nodes[0]!;
-      for (let cut = 1; cut <= CUTS; cut++) {
-        await sleep(random() * WORK_MAX_MS);
-        disk.cut();
-        await node.kill();
-        disk.restart();
-        await node.start();
-        stage.log(`power cut ${cut} of ${CUTS}`);
-      }
-      stage.healed();
-    },
+    fault: (stage) => cutAgainAndAgain(stage, { disk, service: stage.cluster.nodes[0]!, seed: context.options.seed }),
   });
+}
+
+/** What had its files on the disk is ended right after the cut, and started again on what was left. */
+export async function cutAgainAndAgain(
+  { log, healed }: Stage,
+  { disk, service, seed }: { disk: CuttableDisk; service: RunningService; seed: number },
+): Promise<void> {
+  const random = seededRandom(seed);
+  for (let cut = 1; cut <= CUTS; cut++) {
+    await sleep(random() * WORK_MAX_MS);
+    disk.cut();
+    await service.kill();
+    disk.restart();
+    await service.start();
+    log(`power cut ${cut} of ${CUTS}`);
+  }
+  healed();
 }

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { chmodSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { DrillContext, DrillResult } from '../drill.ts';
 import type { CellAnswer, CellOrder } from './cell-main.ts';
@@ -14,7 +15,10 @@ const MAIN = fileURLToPath(new URL('./cell-main.ts', import.meta.url));
 
 /** Calls `inside` of the drill's module in a cell. */
 export async function runInCell(module: string, context: DrillContext): Promise<DrillResult> {
+  // All that is written in the cell goes with the drill's folder; PostgreSQL, which runs as another user, has to get there.
+  chmodSync(context.dir, 0o711);
   const cell = spawn('unshare', [...CELL, process.execPath, MAIN], {
+    env: { ...process.env, TMPDIR: context.dir },
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     // A time may be infinite, which JSON cannot say.
     serialization: 'advanced',

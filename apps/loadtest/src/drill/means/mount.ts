@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync, statfsSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, statfsSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from './tools.ts';
 
@@ -34,7 +34,7 @@ export interface CuttableDisk {
   readonly folder: string;
   /** From now on nothing reaches the disk, and every access fails. What was not synced is lost. */
   cut(): void;
-  /** Mounts it again, as after a restart of the machine. No process may still hold a file on it. */
+  /** Mounts it again, as after a restart of the machine. No process may still hold a file on it. @throws Error the cut took nothing away */
   restart(): void;
 }
 
@@ -50,12 +50,19 @@ export function mountCuttableDisk(folder: string, bytes: number): CuttableDisk {
   mkdirSync(folder, { recursive: true });
   const mount = () => run('mount', '-o', 'loop', image, folder);
   mount();
+  // Its content is written in the last moment and never synced.
+  const canary = join(folder, 'canary');
   return {
     folder,
-    cut: () => void run('python3', '-c', SHUTDOWN, folder),
+    cut() {
+      writeFileSync(canary, 'not synced');
+      run('python3', '-c', SHUTDOWN, folder);
+    },
     restart() {
       run('umount', folder);
       mount();
+      if (existsSync(canary) && readFileSync(canary, 'utf8') !== '') throw new Error('what was not synced is there after a power cut');
+      rmSync(canary, { force: true });
     },
   };
 }

@@ -70,7 +70,7 @@ function give(state: EpochState, conversation: OpenState, { node, send }: Accept
 }
 
 function canTurn({ young, old, savedHead, turnedAt }: OpenState, now: number, memory: Memory): boolean {
-  return young.mids.size >= memory.mids && true && now - turnedAt >= memory.ms;
+  return young.mids.size >= memory.mids && old.lastSeq <= savedHead && now - turnedAt >= memory.ms;
 }
 
 /** The older generation is forgotten. */

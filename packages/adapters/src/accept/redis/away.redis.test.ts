@@ -152,7 +152,12 @@ test('what is saved leaves no memory behind but what it remembers', async (ctx) 
   await begun(log, 'c1', 'c2');
   for (let n = 0; n < 50_000; n += 1_000) {
     const numbers = Array.from({ length: 1_000 }, (_, i) => n + i + 1);
-    const calls = ['c1', 'c2'].map((cid) => log.accept(1, numbers.map((number) => ask(cid, ulidOf(number))))); // biome-ignore format: one call
+    const calls = ['c1', 'c2'].map((cid) =>
+      log.accept(
+        1,
+        numbers.map((number) => ask(cid, ulidOf(number))),
+      ),
+    );
     expect((await Promise.all(calls)).flat().every((outcome) => outcome.ok && !outcome.dup)).toBe(true);
     await saveAll(log, 100_000);
   }

@@ -129,6 +129,16 @@ export class Links {
     this.#main = link;
     if (link.info.maxmemoryPolicy !== 'noeviction')
       this.#options.onError(new Error(`accept log: maxmemory-policy of Redis is ${link.info.maxmemoryPolicy}, set it to noeviction`));
-    if (this.#tries > 0) for (const restored of [...this.#watchers]) restored();
+    if (this.#tries > 0) this.#tellRestored();
+  }
+
+  #tellRestored(): void {
+    for (const restored of [...this.#watchers]) {
+      try {
+        restored();
+      } catch (error) {
+        this.#options.onError(error);
+      }
+    }
   }
 }

@@ -2,6 +2,7 @@ import type { AcceptGroup, AcceptLog, AcceptRequest, AcceptTail, Opening, SavedU
 import { type Clock, isUlid } from '@gapless/kit';
 import { identityOf, type Memory, OPENING_MS, shardHashOf } from '../rules.ts';
 import { acceptArgs, acceptOutcomes, fullOrAway } from './accept-call.ts';
+import { AcceptQueue } from './accept-queue.ts';
 import { drop } from './drop.ts';
 import { readEntries } from './entries.ts';
 import { bytesOf, streamOf } from './keys.ts';
@@ -25,6 +26,10 @@ export class RedisAcceptLog implements AcceptLog {
   readonly #settings: RedisAcceptSettings;
   /** Of the openings of this node: whoever takes one over has another. */
   readonly #tokens = new Map<string, string>();
+  readonly #accepts = new AcceptQueue(async (epoch, requests) => {
+    const reply = await this.#script('accept', epoch, acceptArgs(requests, this.#settings)).catch(fullOrAway);
+    return acceptOutcomes(reply, requests);
+  });
 
   constructor(links: Links, settings: RedisAcceptSettings) {
     this.#links = links;
@@ -47,10 +52,8 @@ export class RedisAcceptLog implements AcceptLog {
     return this.#links.watch(restored);
   }
 
-  async accept(epoch: number, requests: readonly AcceptRequest[]) {
-    if (requests.length === 0) return [];
-    const reply = await this.#script('accept', epoch, acceptArgs(requests, this.#settings)).catch(fullOrAway);
-    return acceptOutcomes(reply, requests);
+  accept(epoch: number, requests: readonly AcceptRequest[]) {
+    return this.#accepts.add(epoch, requests);
   }
 
   async intend(epoch: number, cid: string) {

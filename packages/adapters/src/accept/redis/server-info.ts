@@ -29,5 +29,7 @@ export function readInfo(info: string): ServerInfo {
   const maxmemoryPolicy = fields.get('maxmemory_policy') ?? '';
   if (maxmemoryPolicy.startsWith('allkeys'))
     throw new UnfitRedis(`with maxmemory-policy ${maxmemoryPolicy} Redis would throw away accepted messages, set it to noeviction`);
-  return { run: fields.get('run_id') ?? '', isPrimary: fields.get('role') === 'master', maxmemoryPolicy };
+  const run = fields.get('run_id') ?? '';
+  if (run === '' || !fields.has('master_replid2')) throw new UnfitRedis('this server does not tell in which run it is, as Redis does');
+  return { run, isPrimary: fields.get('role') === 'master', maxmemoryPolicy };
 }

@@ -309,7 +309,7 @@ const TAMPERED: readonly (readonly [string, string])[] = [
   ["UPDATE conversation SET title = 'x' WHERE cid = 'c1'", 'conversation c1: title is null in the source, "x" in the target'],
   ["UPDATE message SET digest = 'other' WHERE cid = 'c2'", 'conversation c2: message: 1 rows, and not the same ones'],
   ['UPDATE message SET body = \'{"text":"two"}\' WHERE cid = \'c2\'', 'conversation c2: message: 1 rows, and not the same ones'],
-  ["UPDATE participant SET last_read = 0 WHERE cid = 'c3'", 'conversation c3: participant: 1 rows, and not the same ones'],
+  ["UPDATE participant SET last_read = 9 WHERE cid = 'c3'", 'conversation c3: participant: 1 rows, and not the same ones'],
   ["INSERT INTO delivered VALUES ('c4', 'ann', 'phone', 1)", 'conversation c4: delivered: 0 rows in the source, 1 in the target'],
   ["DELETE FROM log WHERE cid = 'c5' AND rev = 1", 'conversation c5: log: 2 rows in the source, 1 in the target'],
   ["UPDATE log SET id = 1000 WHERE cid = 'c5' AND rev = 1", 'conversation c5: log: 2 rows, and not the same ones'],

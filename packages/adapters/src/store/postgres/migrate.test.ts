@@ -67,6 +67,34 @@ story('an older node goes on, and starts, on a newer schema that it works on', a
   );
 });
 
+// Its functions are still there, and do what they did: a send moves its sender's read position.
+story('an older node sends as ever, and is told `stale` where an accept log gives the numbers', async (url) => {
+  const store = await openPostgresStore({ url });
+  const participants = [{ uid: 'ann', role: 'owner' as const }];
+  await store.commit([{ op: 'create', cid: 'c1', kind: 'group', by: 'ann', at: 1, participants, createUsers: true }]);
+  const rest = (mid: string) => `'{${mid}}', '{ann}', '{2}', '{text}', '{"{}"}', '{NULL}', '{digest}', '{0}', '{-1}', '{NULL}'`;
+  const positions = "'{2}', '{1}', '{c1}', '{ann}', '{phone}', '{9}'";
+  const codes = async (call: string) => (await query(url, `SELECT codes::text FROM ${call}`))[0]!.codes;
+  const sendAll = async (mid: string) => [
+    await codes(`commit_few('{c1}', '{1}', ${rest(`${mid}1`)}, '{1}')`),
+    await codes(`commit_messages('{c1}', '{1}', '{1}', '{c1}', ${rest(`${mid}2`)}, ${positions})`),
+    await codes(`commit_messages_singly('{c1}', '{1}', '{1}', '{c1}', ${rest(`${mid}3`)}, ${positions})`),
+  ];
+  expect(await sendAll('a')).toEqual(['{0}', '{0}', '{0}']);
+  expect(await store.positions('c1')).toEqual([{ uid: 'ann', lastRead: 3, delivered: 3 }]);
+
+  await store.moveAcceptState({ epoch: 0, state: 'closed' }, { epoch: 1, state: 'open' });
+  await store.commit([{ op: 'open', cid: 'c1', epoch: 1, window: 10 }]);
+  expect(await sendAll('b')).toEqual(['{5}', '{5}', '{5}']);
+  const [changed] = await query(
+    url,
+    `SELECT commit_changes('[{"op": "settings", "cid": "c1", "by": "ann", "at": 1, "title": "x", "payload": "{}"}]') AS made`,
+  );
+  expect(changed!.made).toMatchObject([{ code: 'stale' }]);
+  expect(await store.conversation('c1')).toMatchObject({ head: 3, rev: 3 });
+  await store.close();
+});
+
 story('a schema on which this code does not work is refused', async (url) => {
   await migrate(url);
   const newest = known.at(-1)!.version;

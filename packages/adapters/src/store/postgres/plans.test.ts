@@ -107,7 +107,7 @@ const FILL = `
     UNION ALL SELECT 'large', i, i, i, 'ann', 1, 'text', '{}', 'x' FROM generate_series(1, 20000) i;
   UPDATE conversation SET accept_epoch = 7 WHERE cid LIKE 'c%';
   INSERT INTO accept_rescue (epoch, cid, seq, rev, node, send)
-    SELECT 7, c, i, i, 'n1', '{}' FROM unnest('{large,c1,other}'::text[]) c, generate_series(1, 20040) i WHERE c = 'large' OR i <= 50;
+    SELECT 7, c, i, i, 'n1', '{}' FROM unnest('{large,c1,other}'::text[]) c, generate_series(1, 20020) i WHERE c = 'large' OR i <= 30;
   INSERT INTO log (cid, rev, op, seq, actor, at) SELECT cid, rev, 'message', seq, sender, at FROM message;
   ANALYZE`;
 

@@ -27,7 +27,8 @@ interface Accept {
   rev: number;
   membersRev: number;
   reserved: number;
-  lost: number[];
+  /** Of `settle`. Absent: it was not open. */
+  lost?: number[];
 }
 
 /** What the accept log brings, in one transaction: saves together where each is simply the next message, else one after the other. */
@@ -110,7 +111,7 @@ function toOutcome(command: AcceptCommand, made: Accept): Outcome {
     case 'close':
       return { ok: true, op: 'close' };
     case 'settle':
-      return { ok: true, op: 'settle', entries: made.lost === undefined ? [] : settledEntries(command, made) };
+      return { ok: true, op: 'settle', entries: made.lost === undefined ? [] : settledEntries(command, { head, rev, lost: made.lost }) };
   }
 }
 

@@ -20,6 +20,7 @@ DECLARE
   head_revs bigint[];
   members_revs bigint[];
   epochs bigint[];
+  stale boolean[];
   absent boolean[];
   any_ensured boolean := 1 = ANY (s_ensure);
   any_bad boolean;
@@ -38,6 +39,14 @@ BEGIN
       -- A conversation is missing: places in these arrays are not places in `cids`.
       any_bad := true;
     ELSE
+      -- Statements of their own: one that names participants opens all their partitions, whether it looks at any or not.
+      IF EXISTS (SELECT 1 FROM unnest(s_conv, s_rights) AS s(conv, rights) WHERE s.rights <> -1 AND s.rights <> members_revs[s.conv]) THEN
+        SELECT array_agg(
+          s.rights <> -1 AND s.rights <> members_revs[s.conv] AND NOT EXISTS (
+            SELECT 1 FROM participant p WHERE p.cid = s.cid AND p.uid = s.sender AND p.role = coalesce(s.role, p.role)) ORDER BY s.i)
+        INTO stale
+        FROM unnest(s_conv, s_cid, s_sender, s_rights, s_role) WITH ORDINALITY AS s(conv, cid, sender, rights, role, i);
+      END IF;
       IF any_ensured THEN
         started := clock_timestamp();
         SELECT array_agg(
@@ -50,16 +59,13 @@ BEGIN
         SELECT s.i, s.conv, s.ref, e.seq, e.rev, e.at,
           CASE
             WHEN epochs[s.conv] <> 0 THEN 6
-            WHEN s.rights <> -1 AND s.rights <> members_revs[s.conv]
-              AND NOT EXISTS (
-                SELECT 1 FROM participant p WHERE p.cid = s.cid AND p.uid = s.sender AND p.role = coalesce(s.role, p.role)) THEN 5
+            WHEN stale[s.i] THEN 5
             WHEN absent[s.i] THEN 4
             WHEN e.seq IS NULL THEN 0
             WHEN e.sender = s.sender AND e.digest = s.digest THEN 1
             ELSE 2
           END AS code
-        FROM unnest(s_conv, s_cid, s_mid, s_sender, s_digest, s_ref, s_rights, s_role) WITH ORDINALITY
-          AS s(conv, cid, mid, sender, digest, ref, rights, role, i)
+        FROM unnest(s_conv, s_cid, s_mid, s_sender, s_digest, s_ref) WITH ORDINALITY AS s(conv, cid, mid, sender, digest, ref, i)
         LEFT JOIN LATERAL (
           SELECT m.seq, m.rev, m.at, m.sender, m.digest FROM message m WHERE m.cid = s.cid AND m.mid = s.mid LIMIT 1
         ) e ON true
@@ -105,10 +111,20 @@ BEGIN
     END IF;
   END IF;
 
-  IF cardinality(p_order) > 0 OR any_ensured THEN
+  IF cardinality(p_order) > 0 THEN
     started := clock_timestamp();
     SELECT a.places, a.moved INTO places, moved FROM advance_positions(
       heads, s_order, s_conv, s_cid, s_sender, s_ensure, seqs, codes, p_order, p_conv, p_cid, p_uid, p_did, p_pos) a;
+    ensure_ms := ensure_ms + ms_since(started);
+  ELSIF any_ensured AND any_saved THEN
+    started := clock_timestamp();
+    UPDATE participant p SET last_read = t.seq
+    FROM (
+      SELECT s.cid, s.sender, max(s.seq) AS seq
+      FROM unnest(s_cid, s_sender, s_ensure, seqs, codes) AS s(cid, sender, ensure, seq, code) WHERE s.code = 0 AND s.ensure = 1
+      GROUP BY s.cid, s.sender ORDER BY s.cid, s.sender
+    ) t
+    WHERE p.cid = t.cid AND p.uid = t.sender AND p.last_read < t.seq;
     ensure_ms := ensure_ms + ms_since(started);
   END IF;
 END $$;
@@ -259,15 +275,17 @@ DECLARE
 BEGIN
   codes := '{}'; seqs := '{}'; revs := '{}'; times := '{}'; places := '{}'; moved := '{}';
   PERFORM 1 FROM unnest(cids) AS k(cid) JOIN conversation c ON c.cid = k.cid ORDER BY c.cid FOR UPDATE OF c;
-  -- Commands come in the order of the batch: nobody else may hold one of these and wait for another.
-  PERFORM 1
-  FROM (
-    SELECT cid, uid FROM unnest(p_cid, p_uid) AS p(cid, uid)
-    UNION
-    SELECT cid, sender FROM unnest(s_cid, s_sender, s_ensure) AS s(cid, sender, ensure) WHERE ensure = 1
-  ) t
-  JOIN participant p ON p.cid = t.cid AND p.uid = t.uid
-  ORDER BY p.cid, p.uid FOR UPDATE OF p;
+  IF cardinality(p_order) > 0 OR 1 = ANY (s_ensure) THEN
+    -- Commands come in the order of the batch: nobody else may hold one of these and wait for another.
+    PERFORM 1
+    FROM (
+      SELECT cid, uid FROM unnest(p_cid, p_uid) AS p(cid, uid)
+      UNION
+      SELECT cid, sender FROM unnest(s_cid, s_sender, s_ensure) AS s(cid, sender, ensure) WHERE ensure = 1
+    ) t
+    JOIN participant p ON p.cid = t.cid AND p.uid = t.uid
+    ORDER BY p.cid, p.uid FOR UPDATE OF p;
+  END IF;
 
   FOR command IN
     SELECT s.place, s.cid, s.mid, s.sender AS uid, NULL AS did, NULL::bigint AS pos, s.at, s.kind, s.body, s.extra, s.digest, s.ref, s.rights,
@@ -344,11 +362,13 @@ BEGIN
     code := 6;
     RETURN;
   END IF;
-  IF own_rights <> -1 AND own_rights <> conv.members_rev AND NOT EXISTS (
-    SELECT 1 FROM participant p WHERE p.cid = own_cid AND p.uid = own_sender AND p.role = coalesce(own_role, p.role)
-  ) THEN
-    code := 5;
-    RETURN;
+  IF own_rights <> -1 AND own_rights <> conv.members_rev THEN
+    IF NOT EXISTS (
+      SELECT 1 FROM participant p WHERE p.cid = own_cid AND p.uid = own_sender AND p.role = coalesce(own_role, p.role)
+    ) THEN
+      code := 5;
+      RETURN;
+    END IF;
   END IF;
   IF ensured THEN
     started := clock_timestamp();

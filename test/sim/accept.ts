@@ -1,0 +1,141 @@
+import { type MemoryAcceptServer, openMemoryAcceptLog } from '@gapless/adapters/accept/memory';
+import { type AcceptLog, AcceptLogAway } from '@gapless/core';
+import type { Random } from './random.ts';
+import type { SimProcess, World } from './world.ts';
+
+/** How the way to the accept log is now. */
+export interface AcceptState {
+  minMs: number;
+  maxMs: number;
+}
+
+/** A call to a log that cannot be reached ends after so long at most. */
+const GIVE_UP_MS = 500;
+
+const EPSILON_MS = 0.001;
+
+const METHODS = [
+  'epoch',
+  'begin',
+  'accept',
+  'intend',
+  'open',
+  'hold',
+  'close',
+  'unhold',
+  'tails',
+  'pending',
+  'shards',
+  'lock',
+  'unlock',
+  'read',
+  'reclaim',
+  'delivered',
+  'saved',
+  'backlog',
+  'leftovers',
+  'entries',
+  'shardsOf',
+  'drop',
+  'check',
+] as const satisfies (keyof AcceptLog)[];
+
+interface Way {
+  broken: boolean;
+  lastUp: number;
+  lastDown: number;
+  readonly restored: Set<() => void>;
+}
+
+/** One accept log behind a network: calls of a node arrive in their order, and whoever gets no answer does not know what became of it. */
+export class SimAcceptLog {
+  readonly server: MemoryAcceptServer;
+  readonly state: AcceptState;
+  /** Nobody finds out that the log was set back: a planted fault. */
+  hidesSetBack = false;
+  readonly #world: World;
+  readonly #random: Random;
+  readonly #ways = new Map<SimProcess, Way>();
+
+  constructor(world: World, state: AcceptState, options: { shards: number; memory: { mids: number; ms: number } }) {
+    this.#world = world;
+    this.#random = world.random.fork('accept');
+    this.state = state;
+    this.server = openMemoryAcceptLog({ clock: world.clockOf(world.outside), ...options });
+  }
+
+  /** The log as one node sees it. */
+  of(process: SimProcess): AcceptLog {
+    const log = this.server.connect();
+    const way: Way = { broken: false, lastUp: 0, lastDown: 0, restored: new Set() };
+    this.#ways.set(process, way);
+    const view: Record<string, unknown> = {
+      capabilities: { durable: true, multiProcess: true },
+      watch: (restored: () => void) => {
+        const own = () => void this.#world.in(process, this.#delay(), restored);
+        way.restored.add(own);
+        const stop = log.watch(own);
+        return () => {
+          way.restored.delete(own);
+          stop();
+        };
+      },
+      end: () => log.end(),
+    };
+    for (const name of METHODS) {
+      const method = (log[name] as (...args: unknown[]) => Promise<unknown>).bind(log);
+      view[name] = (...args: unknown[]) => this.#call(process, way, { name, run: () => method(...args) });
+    }
+    return view as unknown as AcceptLog;
+  }
+
+  /** The node's own line. */
+  setLineBroken(process: SimProcess, broken: boolean): void {
+    const way = this.#ways.get(process);
+    if (way === undefined || way.broken === broken) return;
+    way.broken = broken;
+    if (!broken) for (const restored of way.restored) restored();
+  }
+
+  /** Again as it was when this was called. */
+  setBackTo(): () => void {
+    const { fault } = this.server;
+    const { state } = fault.snapshot();
+    return () => {
+      const { current } = state;
+      const run = this.server.run + 1;
+      fault.rollBack({ state: this.hidesSetBack && current !== undefined ? { ...state, current: { ...current, run } } : state });
+    };
+  }
+
+  heal(): void {
+    const { fault } = this.server;
+    fault.away(false);
+    fault.mute(false);
+    for (const process of this.#ways.keys()) this.setLineBroken(process, false);
+  }
+
+  #delay(): number {
+    return this.#random.skewed(this.state.minMs, this.state.maxMs);
+  }
+
+  #call(process: SimProcess, way: Way, { name, run }: { name: string; run: () => Promise<unknown> }): Promise<unknown> {
+    const world = this.#world;
+    return new Promise((resolve, reject) => {
+      const answer = (settle: () => void) => {
+        way.lastDown = Math.max(world.now + this.#delay(), way.lastDown + EPSILON_MS);
+        world.at(process, way.lastDown, settle);
+      };
+      const lost = () => world.in(process, this.#random.next() * GIVE_UP_MS, () => reject(new AcceptLogAway()));
+      way.lastUp = Math.max(world.now + this.#delay(), way.lastUp + EPSILON_MS);
+      world.at(world.outside, way.lastUp, () => {
+        if (way.broken || !process.alive) return void lost();
+        world.note(() => `accept log: ${process.name} ${name}`);
+        run().then(
+          (value) => (way.broken ? lost() : answer(() => resolve(value))),
+          (error: unknown) => (error instanceof AcceptLogAway ? lost() : answer(() => reject(error))),
+        );
+      });
+    });
+  }
+}

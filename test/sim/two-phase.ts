@@ -1,0 +1,79 @@
+import {
+  type AcceptLog,
+  acceptedReads,
+  type Command,
+  type Committed,
+  type ConversationReads,
+  type Log,
+  type Store,
+  TwoPhase,
+  type TwoPhaseMetrics,
+  type TwoPhaseRules,
+  type Writer,
+} from '@gapless/core';
+import type { Clock } from '@gapless/kit';
+import { AcceptWorkers } from '@gapless/worker';
+import type { SimProcess, World } from './world.ts';
+
+/** As apps/server has them by default, but that a dead worker's shards are another's sooner, and batches end sooner. */
+const LIMITS = { batchSize: 50, blockMs: 100, lockTtlMs: 3_000 };
+
+export interface TwoPhaseOptions {
+  world: World;
+  process: SimProcess;
+  clock: Clock;
+  log: Log;
+  store: Store;
+  accept: AcceptLog;
+  rules: TwoPhaseRules;
+}
+
+export interface RunningTwoPhase {
+  readonly road: TwoPhase;
+  readonly reads: ConversationReads;
+  close(): Promise<void>;
+  end(): Promise<void>;
+}
+
+/** Two-phase acks in one node, wired as apps/server/src/two-phase.ts does it. */
+export function startTwoPhase(
+  { world, process, clock, log, store, accept, rules }: TwoPhaseOptions,
+  parts: () => { writer: Pick<Writer, 'append'>; tell: (committed: Committed) => void },
+): RunningTwoPhase {
+  const common = {
+    node: process.name,
+    clock,
+    log,
+    accept,
+    rules,
+    metrics: metricsOf(world),
+    writer: { append: (command: Command) => parts().writer.append(command) },
+  };
+  const tell = (committed: Committed) => parts().tell(committed);
+  const road = new TwoPhase({ ...common, store, onTold: tell });
+  const workers = new AcceptWorkers({ ...common, epochs: road.epochs, limits: LIMITS, tell });
+  return {
+    road,
+    reads: acceptedReads({ reads: store, accept, epochs: road.epochs, unsaved: road.unsaved, clock }),
+    async close() {
+      await road.close();
+      await workers.close();
+    },
+    end: () => accept.end(),
+  };
+}
+
+function metricsOf(world: World): TwoPhaseMetrics {
+  return {
+    accepted: (count) => world.count('accepted', count),
+    saved: (waited) => world.count('accepted and saved', waited.length),
+    refused: (code) => world.count(`accept log refused: ${code}`),
+    lost: (count) => world.count('accepted and lost', count),
+    settled: (conversations) => world.count('conversations settled', conversations),
+    backlog() {},
+    failed: (group) => world.count(`accept log: ${group} failed`),
+    shardsOwned() {},
+    unsaved() {},
+    epoch() {},
+  };
+}
