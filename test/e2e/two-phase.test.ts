@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type LaunchedServer, launchServer, type NotHere, type RunningPostgres, startPostgres, startRedis } from '@gapless/testkit';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -23,6 +24,7 @@ function suite(database: RunningPostgres, redisUrl: string, removeRedis: () => P
     browser = await launchBrowser();
     const env = { GAPLESS_TWO_PHASE_ENABLED: 'true', GAPLESS_TWO_PHASE_DELIVER_BEFORE_SAVED: 'true' };
     server = await launchServer({ env: { ...env, GAPLESS_STORE: await database.createDatabase(), GAPLESS_BROKER: redisUrl } });
+    while (!(await accepts(server.url))) await sleep(20);
   });
 
   afterAll(async () => {
@@ -37,6 +39,7 @@ function suite(database: RunningPostgres, redisUrl: string, removeRedis: () => P
     const ada = await Person.signUp(browser, server.url, 'ada');
     const bo = await Person.signUp(browser, server.url, 'bo', { colorScheme: 'dark', locale: 'zh-CN' });
     await ada.startDm('bo');
+    // From here on the accept log gives the numbers of this conversation.
     await ada.write('before');
     await ada.message('before', 'sent').waitFor();
     await bo.openFirst();
@@ -67,6 +70,11 @@ function suite(database: RunningPostgres, redisUrl: string, removeRedis: () => P
     await bo.screenshot('two-phase-lost-dark-zh');
     expect([ada.complaints, bo.complaints]).toEqual([[], []]);
   });
+}
+
+async function accepts(url: string): Promise<boolean> {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  return Number(/^gapless_accept_epoch (\d+)/m.exec(text)?.[1] ?? 0) > 0;
 }
 
 /** As the server itself says it, which only the app's backend may: losing one for real takes a Redis and a node. */

@@ -58,7 +58,7 @@ function compareConversation(device: Device, cid: string, truth: Truth, say: Say
   }
   if (shown.error !== undefined) return say(`${cid}: shows ${shown.error}, and its user is in it`, true);
   if (!shown.loaded) return say(`${cid}: is not loaded`);
-  const unsent = shown.messages.filter(({ status }) => status === 'sending');
+  const unsent = shown.messages.filter(({ status }) => status === 'sending' || status === 'accepted');
   if (unsent.length > 0) say(`${cid}: still sends ${unsent.map(({ mid }) => mid).join(', ')}`);
   compareMessages(
     shown.messages.filter(({ seq }) => seq !== undefined),

@@ -133,6 +133,7 @@ export class ServerNode {
         learnRevoked: () => {},
         refreshRevoked: async () => {},
         followSettings: () => {},
+        retellSettings: () => {},
       })),
     });
   }
@@ -178,12 +179,18 @@ export function verified(token: string, now: number) {
   return { uid, role: 'user' as const, expiresAt };
 }
 
+/** Of core and gateway: the store could not be asked whom to tell. */
+export const NOTICE_NOT_SENT = 'conversation notice not sent';
+
 /** What the product calls an error is a find, unless it is the store's. */
 function logOf(world: World): Log {
   const note = (level: string) => (fields: object, text: string) => world.note(() => `${level}: ${text} ${JSON.stringify(fields)}`);
   return {
     info: note('info'),
-    warn: note('warn'),
+    warn: (fields, text) => {
+      note('warn')(fields, text);
+      if (text === NOTICE_NOT_SENT) world.count(text);
+    },
     error: (fields: { err?: unknown }, text: string) => {
       note('error')({ ...fields, err: String(fields.err) }, text);
       if (!(fields.err instanceof ChatError)) world.crashed(`log: ${text}`, fields.err ?? JSON.stringify(fields));

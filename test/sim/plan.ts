@@ -45,10 +45,12 @@ const KiB = 1_024;
 /** Longer than any run, so that no token expires. */
 const FOR_EVER_MS = 3_600_000;
 
-export function planOf(random: Random): Plan {
+/** `twoPhase`: whether there is an accept log; chance where it is not said. */
+export function planOf(random: Random, { twoPhase: wanted }: { twoPhase?: boolean | undefined } = {}): Plan {
   const shared = random.chance(0.85);
   const nodes = shared ? 1 + random.below(5) : 1;
-  const twoPhase = shared && random.chance(0.5) ? twoPhaseOf(random) : undefined;
+  const chance = random.fork('two-phase');
+  const twoPhase = shared && (wanted ?? chance.chance(0.5)) ? twoPhaseOf(chance) : undefined;
   const possible = (Object.keys(FAULTS) as FaultName[]).filter((name) =>
     (FAULTS[name] as Fault).fits({ shared, nodes, twoPhase: twoPhase !== undefined }),
   );

@@ -1,4 +1,3 @@
-import type { PlantName } from './plants.ts';
 import type { RunResult } from './run-seed.ts';
 import type { SeedReport } from './worker.ts';
 
@@ -9,7 +8,7 @@ const LINE_MAX = 260;
 
 /** What many runs come to. */
 export class Summary {
-  #seeds = 0;
+  seeds = 0;
   #failed = 0;
   #simulatedMs = 0;
   #tasks = 0;
@@ -20,7 +19,7 @@ export class Summary {
   readonly #cpu = process.cpuUsage();
 
   add({ ok, simulatedMs, tasks, sent, received, counts }: Omit<SeedReport, 'hash' | 'problems' | 'seed'>): void {
-    this.#seeds++;
+    this.seeds++;
     if (!ok) this.#failed++;
     this.#simulatedMs += simulatedMs;
     this.#tasks += tasks;
@@ -31,13 +30,13 @@ export class Summary {
 
   text(): string {
     const realMs = performance.now() - this.#startedAt;
-    const perSec = (this.#seeds / realMs) * 1_000;
+    const perSec = (this.seeds / realMs) * 1_000;
     const { user, system } = process.cpuUsage(this.#cpu);
-    const perCpuSec = (this.#seeds / (user + system)) * 1e6;
+    const perCpuSec = (this.seeds / (user + system)) * 1e6;
     const counts = [...this.#counts].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([what, count]) => `           ${what}: ${count}`);
     return [
       ...counts,
-      `seeds    ${this.#seeds}, ${this.#failed} failed, ${perSec.toFixed(1)} a second, ${perCpuSec.toFixed(1)} a second of one core`,
+      `seeds    ${this.seeds}, ${this.#failed} failed, ${perSec.toFixed(1)} a second, ${perCpuSec.toFixed(1)} a second of one core`,
       `time     ${(this.#simulatedMs / 60_000).toFixed(1)} min simulated in ${(realMs / 1_000).toFixed(1)} s: ${(this.#simulatedMs / realMs).toFixed(0)} to 1`,
       `events   ${this.#tasks} turns of event loops, ${this.#sent} messages sent, ${this.#received} received`,
     ].join('\n');
@@ -45,10 +44,10 @@ export class Summary {
 }
 
 /** What went wrong, what happened last, and how to see it again. */
-export function printFailure({ seed, problems, trace = [] }: RunResult, plant: PlantName | undefined): void {
+export function printFailure({ seed, problems, trace = [] }: RunResult, command: string): void {
   console.log(`\nseed ${seed}: the last ${TRACE_LINES} of ${trace.length} events`);
   for (const line of trace.slice(-TRACE_LINES)) console.log(`  ${line.slice(0, LINE_MAX)}`);
   for (const problem of problems.slice(0, PROBLEMS_MAX)) console.log(`PROBLEM  ${problem}`);
   if (problems.length > PROBLEMS_MAX) console.log(`         and ${problems.length - PROBLEMS_MAX} more`);
-  console.log(`again:   npm run sim -- --seed ${seed}${plant === undefined ? '' : ` --plant ${plant}`} --trace`);
+  console.log(`again:   ${command}`);
 }

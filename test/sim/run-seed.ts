@@ -1,9 +1,9 @@
 import { disagreements } from './agreement.ts';
 import { withVirtualGlobals } from './globals.ts';
 import { judge, type Verdict } from './judge.ts';
+import { NOTICE_NOT_SENT } from './node.ts';
 import type { Plan } from './plan.ts';
-import type { Plant } from './plants.ts';
-import { Simulation } from './simulation.ts';
+import { Simulation, type SimulationOptions } from './simulation.ts';
 
 /** Between two looks whether all agree. */
 const LOOK_MS = 1_000;
@@ -35,22 +35,21 @@ export interface RunResult extends Verdict {
 }
 
 /** One world from its beginning to its end. The same seed, plant and code: the same run. */
-export async function runSeed(seed: number, options: { plant?: Plant; traced?: boolean } = {}): Promise<RunResult> {
+export async function runSeed(seed: number, options: SimulationOptions = {}): Promise<RunResult> {
   const sim = new Simulation(seed, options);
   const { world, plan } = sim;
-  // Refusals are errors, and there are many: their stacks are looked at only where somebody reads them.
-  const { stackTraceLimit } = Error;
-  if (!options.traced) Error.stackTraceLimit = 0;
-  const verdict = await withVirtualGlobals(world, async () => {
-    await sim.begin();
-    world.in(world.outside, plan.busyMs, () => {
-      sim.heal();
-      settle(sim);
+  const verdict = await quietly(sim, options.traced ?? false, async () => {
+    await withVirtualGlobals(world, async () => {
+      await sim.begin();
+      world.in(world.outside, plan.busyMs, () => {
+        sim.heal();
+        settle(sim);
+      });
+      await world.run();
     });
-    await world.run();
+    // Rejections that nobody handled are told now.
+    await new Promise((resolve) => setImmediate(resolve));
     return judge(sim);
-  }).finally(() => {
-    Error.stackTraceLimit = stackTraceLimit;
   });
   return {
     ...verdict,
@@ -63,6 +62,20 @@ export async function runSeed(seed: number, options: { plant?: Plant; traced?: b
     counts: world.counts,
     trace: world.trace,
   };
+}
+
+/** What nobody catches is a problem of the run. Refusals are errors, and there are many: stacks are made only where somebody reads them. */
+async function quietly<T>({ world }: Simulation, traced: boolean, work: () => Promise<T>): Promise<T> {
+  const { stackTraceLimit } = Error;
+  const onRejection = (error: unknown) => world.crashed('unhandled rejection', error);
+  process.on('unhandledRejection', onRejection);
+  if (!traced) Error.stackTraceLimit = 0;
+  try {
+    return await work();
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+    process.off('unhandledRejection', onRejection);
+  }
 }
 
 /** Waits until all agree, or should have. */
@@ -95,7 +108,7 @@ function settle(sim: Simulation): void {
   lookSoon();
 }
 
-/** Where a node did not know what it had committed, or died with it, or found out that it missed something for good. */
+/** Where a node did not know what it had committed, or died with it, or found out that it missed something for good, or could not tell it. */
 function mayLoseNotices({ world: { counts } }: Simulation): boolean {
-  return ['commits of unknown outcome', 'fault: node killed', 'losses told'].some((what) => counts.has(what));
+  return ['commits of unknown outcome', 'fault: node killed', 'losses told', NOTICE_NOT_SENT].some((what) => counts.has(what));
 }

@@ -11,11 +11,15 @@ const HELP = `npm run sim -- [options]
   --count N       the first N seeds (default 100)
   --plant NAME    with a fault put in: ${Object.keys(PLANTS).join(', ')}
   --plants        each of these, until it is found
+  --two-phase on|off   in every world, or in none
   --trace         with --seed: print everything that happens
   --jobs N        seeds at a time (default: one for each core)`;
 
 /** A planted fault has to be found within so many seeds. */
 const PLANT_SEEDS_MAX = 200;
+
+/** A word after so many. */
+const PROGRESS_SEEDS = 250;
 
 /** Failures shown in full. */
 const SHOWN_MAX = 5;
@@ -26,6 +30,7 @@ const { values } = parseArgs({
     seeds: { type: 'string' },
     count: { type: 'string' },
     plant: { type: 'string' },
+    'two-phase': { type: 'string' },
     plants: { type: 'boolean' },
     trace: { type: 'boolean' },
     jobs: { type: 'string' },
@@ -34,6 +39,8 @@ const { values } = parseArgs({
 });
 
 const plant = plantNamed(values.plant);
+const twoPhase = values['two-phase'] === undefined ? undefined : values['two-phase'] === 'on';
+const options = { plant: plant && PLANTS[plant], twoPhase };
 const jobs = values.jobs === undefined ? undefined : Number(values.jobs);
 
 if (values.help) console.log(HELP);
@@ -43,7 +50,6 @@ else await runAll(seedsOf(values.seeds, values.count));
 
 /** The same seed, the same run: that is shown by doing it twice. */
 async function runOne(seed: number): Promise<void> {
-  const options = plant === undefined ? {} : { plant: PLANTS[plant] };
   const summary = new Summary();
   const first = await runSeed(seed, options);
   const again = await runSeed(seed, { ...options, traced: true });
@@ -52,7 +58,7 @@ async function runOne(seed: number): Promise<void> {
   console.log(`hash     ${first.hash}${first.hash === again.hash ? ', twice' : `, then ${again.hash}: NOT THE SAME RUN`}`);
   summary.add({ ...again, sent: again.check.sent, received: again.check.received });
   console.log(summary.text());
-  if (!again.ok) printFailure(again, plant);
+  if (!again.ok) printFailure(again, commandOf(seed));
   if (!again.ok || first.hash !== again.hash) process.exitCode = 1;
 }
 
@@ -62,9 +68,11 @@ async function runAll(seeds: Iterable<number>): Promise<void> {
   await runMany({
     seeds,
     plant,
+    twoPhase,
     jobs,
     onReport(report) {
       summary.add(report);
+      if (summary.seeds % PROGRESS_SEEDS === 0) console.error(`${summary.seeds} seeds …`);
       if (report.ok) return false;
       failed.push(report.seed);
       console.log(`seed ${report.seed} failed: ${report.problems[0]}`);
@@ -73,7 +81,7 @@ async function runAll(seeds: Iterable<number>): Promise<void> {
   });
   console.log(summary.text());
   for (const seed of failed.toSorted((a, b) => a - b).slice(0, SHOWN_MAX))
-    printFailure(await runSeed(seed, { traced: true, ...(plant === undefined ? {} : { plant: PLANTS[plant] }) }), plant);
+    printFailure(await runSeed(seed, { ...options, traced: true }), commandOf(seed));
   if (failed.length > 0) process.exitCode = 1;
 }
 
@@ -96,6 +104,15 @@ async function runPlants(): Promise<void> {
     );
     if (first === undefined) process.exitCode = 1;
   }
+}
+
+/** What shows a run again. */
+function commandOf(seed: number): string {
+  const more = [
+    ...(plant === undefined ? [] : [`--plant ${plant}`]),
+    ...(twoPhase === undefined ? [] : [`--two-phase ${twoPhase ? 'on' : 'off'}`]),
+  ];
+  return ['npm run sim --', `--seed ${seed}`, ...more, '--trace'].join(' ');
 }
 
 function seedsOf(seeds: string | undefined, count = '100'): Iterable<number> {

@@ -26,6 +26,14 @@ export interface Place {
 /** A started node takes connections after so long. */
 const START_MS = 200;
 
+export interface SimulationOptions {
+  readonly plant?: Plant | undefined;
+  /** Keeps what happens, line by line. */
+  readonly traced?: boolean | undefined;
+  /** In every world that could have an accept log, or in none. */
+  readonly twoPhase?: boolean | undefined;
+}
+
 /** Everything of one seed: the world, what runs in it, and what happens to it. */
 export class Simulation {
   readonly plan: Plan;
@@ -50,11 +58,12 @@ export class Simulation {
   readonly #plant: Plant;
   #healed = false;
 
-  constructor(seed: number, { plant = NO_PLANT, traced = false }: { plant?: Plant; traced?: boolean } = {}) {
+  constructor(seed: number, { plant = NO_PLANT, traced = false, twoPhase }: SimulationOptions = {}) {
     this.#random = new Random(seed);
     this.#plant = plant;
-    const plan = planOf(this.#random.fork('plan'));
-    this.plan = plant.plan?.(plan) ?? plan;
+    const drawn = planOf(this.#random.fork('plan'), { twoPhase });
+    const plan = plant.plan?.(drawn) ?? drawn;
+    this.plan = plan;
     this.world = new World(this.#random.fork('world'), { traced });
     const { world } = this;
     const state = { ...plan.store, commitMs: 0, failBefore: 0, failAfter: 0, away: 'no' as const };
@@ -62,9 +71,8 @@ export class Simulation {
     this.store = new SimStore(world, plant.memory?.(memory) ?? memory, { state, lanes: plan.lanes });
     this.broker = new SimBroker(world, { ...plan.broker, away: false });
     this.network = new Network(world, { ...plan.network, slowness: 1 }, () => this.#balance());
-    const { twoPhase } = this.plan;
-    this.rules = twoPhase?.rules;
-    this.accept = twoPhase && new SimAcceptLog(world, twoPhase, { shards: twoPhase.shards, memory: { mids: twoPhase.mids, ms: 5_000 } });
+    this.rules = plan.twoPhase?.rules;
+    this.accept = plan.twoPhase && new SimAcceptLog(world, plan.twoPhase);
     if (this.accept !== undefined) plant.accept?.(this.accept);
     plant.network?.(this.network, world.random.fork('plant'));
     const skew = this.#random.fork('skew');

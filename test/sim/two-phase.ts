@@ -46,6 +46,7 @@ export function startTwoPhase(
     log,
     accept,
     rules,
+    random: () => Math.random(),
     metrics: metricsOf(world),
     writer: { append: (command: Command) => parts().writer.append(command) },
   };

@@ -4,7 +4,8 @@ import { type RunResult, runSeed } from './run-seed.ts';
 
 export interface SeedWork {
   readonly seed: number;
-  readonly plant: PlantName | undefined;
+  readonly plant?: PlantName | undefined;
+  readonly twoPhase?: boolean | undefined;
 }
 
 /** What a thread tells of one seed. */
@@ -13,11 +14,8 @@ export type SeedReport = Pick<RunResult, 'seed' | 'ok' | 'hash' | 'problems' | '
   readonly received: number;
 };
 
-parentPort?.on('message', async ({ seed, plant }: SeedWork) => {
-  const { ok, hash, problems, simulatedMs, tasks, counts, check } = await runSeed(
-    seed,
-    plant === undefined ? {} : { plant: PLANTS[plant] },
-  );
+parentPort?.on('message', async ({ seed, plant, twoPhase }: SeedWork) => {
+  const { ok, hash, problems, simulatedMs, tasks, counts, check } = await runSeed(seed, { plant: plant && PLANTS[plant], twoPhase });
   const report: SeedReport = { seed, ok, hash, problems, simulatedMs, tasks, counts, sent: check.sent, received: check.received };
   parentPort?.postMessage(report);
 });

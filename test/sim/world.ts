@@ -114,6 +114,7 @@ export class World {
     };
     return {
       now: () => this.timeOf(process),
+      elapsed: () => this.now,
       after,
       every: (ms, task) => {
         let stop = () => {};

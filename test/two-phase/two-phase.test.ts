@@ -135,7 +135,11 @@ describe('reading', () => {
         expect(JSON.parse(`[${Buffer.from(page.bytes)}]`).map(({ seq }: { seq: number }) => seq)).toEqual([1, 2, 3]);
         expect(page.ends.at(-1)).toBe(page.bytes.length);
       }
-      expect(await world.settle(reads.conversationView('b', cid))).toMatchObject({ head: 3, saved: 1, lastMessage: { seq: 3, stage: 'accepted' } });
+      expect(await world.settle(reads.conversationView('b', cid))).toMatchObject({
+        head: 3,
+        saved: 1,
+        lastMessage: { seq: 3, stage: 'accepted' },
+      });
     }
     slow.end();
     await world.until(() => node.road.unsaved.size === 0);

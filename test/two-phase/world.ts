@@ -58,6 +58,7 @@ export class World {
   /** Commits reject while it is. */
   storeAway = false;
   #mids = 0;
+  #epochs = 0;
 
   node(name = `n${this.nodes.length}`, options: { rules?: TwoPhaseRules } = {}): Node {
     const { rules = this.rules } = options;
@@ -76,7 +77,16 @@ export class World {
       }
     };
     const writer = new Writer({ store, clock, onCommitted: tell });
-    const common = { node: name, clock, log: silentLog, accept, rules, metrics: quiet, writer };
+    const common = {
+      node: name,
+      clock,
+      log: silentLog,
+      accept,
+      rules,
+      metrics: quiet,
+      writer,
+      random: () => (++this.#epochs * 7) / 1_000_000,
+    };
     const road = new TwoPhase({ ...common, store, onTold: tell });
     const limits = { batchSize: 50, blockMs: 20, lockTtlMs: 1_000 };
     const workers = new AcceptWorkers({ ...common, epochs: road.epochs, limits, tell });
@@ -181,6 +191,7 @@ export class World {
 function offBy(clock: FakeClock, cut: { clockMs: number }): Clock {
   return {
     now: () => clock.now() + cut.clockMs,
+    elapsed: () => clock.elapsed(),
     sleep: (ms, signal) => clock.sleep(ms, signal),
     every: (ms, task) => clock.every(ms, task),
     after: (ms, task) => clock.after(ms, task),

@@ -10,8 +10,8 @@ export class Settings implements LiveSettings {
   readonly #log: Pick<Logger, 'info'>;
   /** Told of what was changed here: the other nodes follow. */
   onSet: (change: SettingsChange) => void = () => {};
-  /** When each was changed last. */
-  readonly #changedAt = new Map<SettingName, number>();
+  /** What was changed while running, here or on another node, and when. */
+  readonly #changed = new Map<SettingName, SettingsChange>();
 
   constructor(config: Config, log: Pick<Logger, 'info'>) {
     this.#config = config;
@@ -39,16 +39,23 @@ export class Settings implements LiveSettings {
   /** All of them or none, on this node; but for those that were changed later already. @throws ChatError bad_frame */
   follow({ changes, by, at }: SettingsChange): void {
     const named = Object.entries(changes).map(([name, text]) => [settingOf(name), text] as const);
-    const parsed = named.filter(([name]) => at >= (this.#changedAt.get(name) ?? 0));
+    const parsed = named.filter(([name]) => at >= (this.#changed.get(name)?.at ?? 0));
     const next = { ...this.#config, ...Object.fromEntries(parsed.map(([name, text]) => [name, parse(name, text)])) };
     try {
       checkTogether(next);
     } catch (error) {
       throw new ChatError('bad_frame', { say: (error as Error).message });
     }
-    for (const [name] of parsed) this.#log.info({ by, setting: nameOf(name), from: this.#config[name], to: next[name] }, 'setting changed');
+    for (const [name] of parsed)
+      if (next[name] !== this.#config[name])
+        this.#log.info({ by, setting: nameOf(name), from: this.#config[name], to: next[name] }, 'setting changed');
     this.#config = next;
-    for (const [name] of parsed) this.#changedAt.set(name, at);
+    for (const [name, text] of parsed) this.#changed.set(name, { changes: { [nameOf(name)]: text }, by, at });
+  }
+
+  /** For a node that started since: it has what was set at its start. */
+  retell(): void {
+    for (const change of this.#changed.values()) this.onSet(change);
   }
 
   /** As the gateway reads it, at every decision. */

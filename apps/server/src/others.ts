@@ -23,6 +23,7 @@ export function createOthers({ node, store, clock, log, metrics }: Base, broker:
       parts()
         .accounts.refreshRevoked()
         .catch((error: unknown) => log.warn({ err: error }, 'sign-outs of other nodes not read')),
+    retellSettings: () => parts().settings.retell(),
     followSettings(change) {
       try {
         parts().settings.follow(change);

@@ -41,6 +41,7 @@ function run(
     accept,
     rules: settings.twoPhase,
     metrics: metrics.twoPhase,
+    random: Math.random,
     writer: { append: (command: Parameters<Writer['append']>[0]) => parts().writer.append(command) },
   };
   const tell = (committed: Committed) => parts().tell(committed);

@@ -34,6 +34,11 @@ export interface KnownRev {
   readonly rev: number;
 }
 
+/** What was accepted in that epoch is saved up to that rev. */
+export interface SavedRev extends KnownRev {
+  readonly epoch: number;
+}
+
 /** What one batch changed, told after it is durable. Of one process, entries of a conversation are in rev order, over batches too. */
 export interface Committed {
   readonly entries: readonly CommittedEntry[];
@@ -43,7 +48,7 @@ export interface Committed {
   /** Of messages that are not here: they are accepted. Absent: none. */
   readonly accepted?: readonly KnownRev[];
   /** Of messages that were accepted and are saved now, up to these revs. Absent: none. */
-  readonly saved?: readonly KnownRev[];
+  readonly saved?: readonly SavedRev[];
 }
 
 export type CommittedListener = (committed: Committed) => void;

@@ -5,7 +5,15 @@ export * from './cluster/index.ts';
 export { type ChatDeps, createChat } from './create-chat.ts';
 export { Directory, type Known, type Member } from './directory.ts';
 export { ChatError, type ChatErrorOptions } from './errors.ts';
-export { type Committed, type CommittedEntry, type CommittedListener, committedEntry, type KnownRev, type Receipt } from './events.ts';
+export {
+  type Committed,
+  type CommittedEntry,
+  type CommittedListener,
+  committedEntry,
+  type KnownRev,
+  type Receipt,
+  type SavedRev,
+} from './events.ts';
 export * from './model.ts';
 export { OwnReads, type OwnReadsDeps, type OwnReadsLimits } from './own-reads.ts';
 export * from './ports/accept-log.ts';

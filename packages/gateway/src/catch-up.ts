@@ -140,6 +140,8 @@ export class CatchUp {
       subscription.since = undefined;
     };
     if (count > 0) return this.#write(subscription, page, count, move) || subscription.closed;
+    // What was accepted at the join is just being brought into the store: it is there in a moment.
+    if (page.ends.length === 0 && !subscription.ending) return subscription.closed;
     move();
     return true;
   }

@@ -114,6 +114,34 @@ test('an older position that comes late is not told', async () => {
   expect(bo.of('read').map(({ pos }) => pos)).toEqual([3]);
 });
 
+test('a node shows what another one saved before it was heard of first', async () => {
+  const { nodes, clock, add } = await startCluster(1);
+  const cid = await nodes[0]!.group('ada', 'bo');
+  const ada = await joined(nodes[0]!, 'ada', cid);
+  // So much that a new node does not ask for all of it.
+  for (let i = 0; i < 101; i++) await ada.send(send(cid, `m${i}`));
+  nodes[0]!.line.loses = () => true;
+  const bo = await joined(await add(), 'bo', cid);
+  await ada.send(send(cid, 'missed'));
+  nodes[0]!.line.loses = () => false;
+  await clock.advance(2_000);
+  expect(bo.seqs(cid)).toEqual([102]);
+});
+
+test('who joins before their own message was told here hears how far they have read, when it is', async () => {
+  const { nodes, clock } = await startCluster(2);
+  const cid = await nodes[0]!.group('ada', 'bo');
+  await joined(nodes[1]!, 'bo', cid);
+  const ada = await joined(nodes[0]!, 'ada', cid);
+  nodes[0]!.line.loses = (payload) => payload.includes('"seq"');
+  await ada.send(send(cid, 'a'));
+  nodes[0]!.line.loses = () => false;
+  const again = await joined(nodes[1]!, 'ada', cid);
+  expect(again.of('joined')).toMatchObject([{ head: 1, lastRead: 0 }]);
+  await clock.advance(2_000);
+  expect(again.of('read').filter(({ from }) => from === 'ada')).toMatchObject([{ pos: 1 }]);
+});
+
 test('who joins before their own read was told here hears of no older one', async () => {
   const { nodes, clock } = await startCluster(2);
   const cid = await nodes[0]!.group('ada', 'bo');

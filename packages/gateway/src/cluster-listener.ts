@@ -14,6 +14,8 @@ export interface Followers {
   /** Asks the store for those, where it may not have been told. Never rejects. */
   refreshRevoked(): Promise<void>;
   followSettings(change: SettingsChange): void;
+  /** Tells the others of settings that were changed while running. */
+  retellSettings(): void;
 }
 
 /** What other nodes tell, handed to those whom it concerns. The followers may be made after it. */
@@ -33,6 +35,7 @@ export function clusterListener(followers: () => Followers): ClusterListener {
     replaced: (replacement) => followers().gateway.replaced(replacement),
     typing: (typing) => followers().gateway.heardTyping(typing),
     settings: (change) => followers().followSettings(change),
+    met: () => followers().retellSettings(),
     listened: () => followers().gateway.hub.conversations,
     found(revs, doubted) {
       const { directory, gateway } = followers();

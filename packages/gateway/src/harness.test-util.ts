@@ -170,6 +170,7 @@ export async function startGateway(options: NodeOptions = {}) {
     learnRevoked: (sids) => void revoked.push(...sids),
     refreshRevoked: async () => {},
     followSettings: () => {},
+    retellSettings: () => {},
   }));
   const others = broker && new Cluster({ node, broker, reads: store, clock, log: silentLog, metrics: noClusterMetrics, listener });
   const writer = new Writer({

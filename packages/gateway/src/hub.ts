@@ -125,6 +125,7 @@ export class Hub {
       this.large.review(channel);
       if (channel.delivery !== 'push') this.#pullForAuthor(channel, entry);
       if (isNews) this.#markAll(channel);
+      else if (entry.op === 'message') this.#tellOwnRead(channel, entry);
       this.#waitForMissing(channel);
     }
     for (const { cid, rev } of saved) this.#channels.get(cid)?.tail?.saved(rev);
@@ -183,6 +184,16 @@ export class Hub {
     for (const session of this.#users.get(author) ?? []) {
       const subscription = session.subscriptions.get(channel.cid);
       if (subscription !== undefined) subscription.pulledTo = Math.max(subscription.pulledTo, entry.rev);
+    }
+  }
+
+  /** A message that was heard of late. Who joined before may have been told an older position of theirs: sending reads. */
+  #tellOwnRead({ cid }: Channel, { from, seq }: CommittedEntry & { op: 'message' }): void {
+    for (const session of this.#users.get(from) ?? []) {
+      const subscription = session.subscriptions.get(cid);
+      if (!subscription?.joined || subscription.ending || seq <= subscription.ownRead) continue;
+      subscription.ownRead = seq;
+      this.flusher.merge(session, `read ${cid} ${from}`, Frame.of({ t: 'read', cid, pos: seq, from }), { droppable: false });
     }
   }
 

@@ -20,9 +20,11 @@ export function publishReceipts(hub: Hub, directory: Directory, { entries, recei
     const many = (known?.members.size ?? channel.subscriptions.size) > RECEIPTS_MAX_PARTICIPANTS;
     const frame = Frame.of({ t: op, cid, pos, from: uid });
     const key = `${op} ${cid} ${uid}`;
-    for (const { session, joined, ending } of channel.subscriptions) {
+    for (const subscription of channel.subscriptions) {
+      const { session, joined, ending } = subscription;
       const own = session.actor?.uid === uid;
-      if (own ? op === 'delivered' : many) continue;
+      if (own ? op === 'delivered' || pos <= subscription.ownRead : many) continue;
+      if (own) subscription.ownRead = pos;
       // Before `joined` there is nothing to tell; the join itself sends the positions.
       if (joined && !ending) hub.flusher.merge(session, key, frame, { droppable: false });
     }

@@ -30,6 +30,8 @@ export class Subscription {
   closed = false;
   /** What it takes the place of, until `joined` is written. */
   former: Subscription | undefined;
+  /** How far its user has read, as it was told. */
+  ownRead = 0;
   /** Where its conversation is pulled: the head when it last asked. */
   pulledTo = 0;
 

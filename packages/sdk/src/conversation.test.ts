@@ -1,7 +1,7 @@
 import type { DownFrame } from '@gapless/protocol';
 import { expect, test, vi } from 'vitest';
 import type { FakeSocket } from './testing/fake-connection.ts';
-import { opened, outcome, range, seqs, setup, statuses, texts, until } from './testing/setup.ts';
+import { online, opened, outcome, range, seqs, setup, statuses, texts, until } from './testing/setup.ts';
 
 // Goal: what an open conversation shows is the server's list, whatever happens on the way. Method: faults in a fake server.
 
@@ -174,6 +174,29 @@ test('participants and title follow the changes', async () => {
   await until(() => conversation.getSnapshot().participants.length === 2);
   expect(conversation.getSnapshot().participants.map(({ userId }) => userId)).toEqual(['ann', 'cy']);
   expect(ops).toEqual(['settings', 'participants_added', 'participants_removed']);
+});
+
+test('changes that come behind a detail that has them take nothing away', async () => {
+  const { server, client } = setup();
+  server.open('c1', ['ann', 'bob']);
+  client.connect();
+  await online(client);
+  const held: DownFrame[] = [];
+  server.onWire = (frame) => {
+    if (frame.t !== 'change') return [frame];
+    held.push(frame);
+    return [];
+  };
+  const conversation = client.conversation('c1');
+  conversation.open();
+  await until(() => server.frames('join').length === 1);
+  server.change('c1', { op: 'participants_removed', users: ['bob'] });
+  server.change('c1', { op: 'participants_added', users: ['bob'], role: 'member' });
+  await until(() => conversation.getSnapshot().loaded);
+  server.onWire = (frame) => [frame];
+  for (const frame of held) server.tell(frame);
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(conversation.getSnapshot().participants.map(({ userId }) => userId)).toEqual(['ann', 'bob']);
 });
 
 test('removed: an error; added again: joined again', async () => {

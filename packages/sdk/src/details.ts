@@ -35,6 +35,8 @@ export class Details {
 
   /** What the frame says shows at once; names and roles of new ones have to be asked for. */
   onChange({ op, rev, users = [], title }: DownFrameOf<'change'>): void {
+    // The detail was quicker: it has what came of this, and of what follows.
+    if (rev <= this.#rev) return;
     if (op === 'settings' && title !== undefined) this.title = title;
     else if (op === 'participants_removed') this.participants = this.participants.filter(({ userId }) => !users.includes(userId));
     // A detail that is on its way may be older than any of these.

@@ -9,14 +9,20 @@ interface Timer {
 /** A clock that stands still until it is told to go on. */
 export class FakeClock implements Clock {
   #now: number;
+  readonly #startedAt: number;
   readonly #timers = new Set<Timer>();
 
   constructor(now = 1_700_000_000_000) {
     this.#now = now;
+    this.#startedAt = now;
   }
 
   now(): number {
     return this.#now;
+  }
+
+  elapsed(): number {
+    return this.#now - this.#startedAt;
   }
 
   sleep(ms: number, signal?: AbortSignal): Promise<void> {

@@ -1,3 +1,4 @@
+import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { checkFiles } from '../check/files.ts';
@@ -59,6 +60,7 @@ export async function perform(context: DrillContext, { cluster: plan, front, fau
   if (options.twoPhase === 'on') await backlogIsSaved(cluster, facts);
   await everyoneHasEverything(crowd, cluster, facts);
   crowd.finish();
+  facts.notes.push(...errorsIn(context.dir));
   log('checking what every client saw');
   const check = await checkFiles([history], { fetchHistory: (cid) => readerLog(cluster, cid) });
   return resultOf({ check, facts, crowd, options });
@@ -113,6 +115,20 @@ async function everyoneHasEverything(crowd: Crowd, cluster: Cluster, { notes }: 
   const behind = await crowd.caughtUp(heads, SETTLE_MS);
   // The checker says which, and what they lack.
   if (behind > 0) notes.push(`${behind} clients had not caught up ${SETTLE_MS / 1_000} s after the end`);
+}
+
+/** What nodes logged as errors, by what they say; not all are faults, since something was broken on purpose. */
+function errorsIn(dir: string): string[] {
+  return globSync('node-*.log', { cwd: dir }).flatMap((file) => {
+    const lines = readFileSync(join(dir, file), 'utf8').match(/^\{.*"level":[56]0.*\}$/gm) ?? [];
+    const counts = Map.groupBy(lines.map(saidIn), (said) => said);
+    return [...counts].map(([said, all]) => `${file}: ${all.length} times ${said}`);
+  });
+}
+
+function saidIn(line: string): string {
+  const { msg, err } = JSON.parse(line) as { msg?: string; err?: { message?: string } };
+  return `"${msg}"${err?.message === undefined ? '' : ` (${err.message})`}`;
 }
 
 /** The newest seq of a conversation, as node 0 has it. */

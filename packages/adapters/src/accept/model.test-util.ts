@@ -1,4 +1,4 @@
-import type { Accepted, AcceptGroup, AcceptLog, AcceptOutcome, FirstOutcome, ShardEntry } from '@gapless/core';
+import type { Accepted, AcceptGroup, AcceptLog, AcceptOutcome, AcceptRequest, FirstOutcome, ShardEntry } from '@gapless/core';
 import { isUlid } from '@gapless/kit';
 import { ask, opening, ulidOf } from '@gapless/testkit/contract';
 import { expect } from 'vitest';
@@ -8,9 +8,15 @@ import { shardHashOf } from './rules.ts';
 /** Few of everything, so that limits are met all the time. */
 export const MODEL = { shards: 2, backlogMax: 9, memory: { mids: 3, ms: 0 } } as const;
 
+/** Refused so, those behind it are refused as well. */
+const HOLD_BACK: readonly string[] = ['unsure', 'stale', 'full', 'busy'];
+
 interface Conversation {
   state: 'opening' | 'open' | 'held';
-  opener: number;
+  opening: number;
+  first: number;
+  /** When it was opened. */
+  from: number;
   head: number;
   savedHead: number;
   reserved: number;
@@ -39,6 +45,11 @@ interface Shard {
 export class Model {
   readonly #logs: readonly AcceptLog[];
   readonly #epoch: number;
+  readonly #admitted = new Set<string>();
+  /** The newest one. */
+  #opening = 0;
+  /** The newest one of each node and conversation. */
+  readonly #own = new Map<string, number>();
   readonly #conversations = new Map<string, Conversation>();
   readonly #stored = new Map<string, Stored>(CIDS.map((cid) => [cid, { head: 0, changes: 0, firsts: new Map() }]));
   readonly #shards: Shard[] = [0, 1].map(() => ({ entries: [], unread: { save: [], deliver: [] }, pending: { save: [], deliver: [] } }));
@@ -59,11 +70,14 @@ export class Model {
         return this.#open(log, step.cid, { node, size: step.size });
       case 'hold':
         return this.#hold(log, step.cid);
-      case 'unhold':
-        await log.unhold(this.#epoch, step.cid);
-        return this.#become(step.cid, 'open');
       case 'close':
-        return this.#close(log, step.cid);
+        return this.#close(log, step);
+      case 'admit':
+        this.#admitted.add(step.node);
+        return log.admit(this.#epoch, step.node);
+      case 'bar':
+        this.#admitted.delete(step.node);
+        return void (await log.bar(this.#epoch, step.node));
       case 'save':
         return this.#save(log, step);
       case 'read':
@@ -91,22 +105,19 @@ export class Model {
     return this.#shards.reduce((sum, { entries }) => sum + entries.length, 0);
   }
 
-  #become(cid: string, state: 'open' | 'held'): void {
-    const conversation = this.#conversations.get(cid);
-    if (conversation !== undefined && conversation.state !== 'opening') conversation.state = state;
-  }
-
   async #accept(log: AcceptLog, requests: readonly Request[]): Promise<void> {
     const asked = requests.map(({ cid, mid, looked, ...rest }) =>
       ask(cid, mid, { ...defined(rest), looked: looked && !this.#isStored(cid, mid) }),
     );
     const outcomes = await log.accept(this.#epoch, asked);
     const given: Accepted[] = [];
+    const refused = new Map<string, AcceptOutcome>();
     for (const [i, request] of asked.entries()) {
       const { cid } = request.send;
       const outcome = outcomes[i]!;
-      const right = this.#answers(request.send, request.looked, this.#waiting + given.length);
+      const right = this.#answersIn(refused, request, this.#waiting + given.length);
       expect(right.map(brief), `${JSON.stringify(request.send)} looked: ${request.looked}`).toContainEqual(brief(outcome));
+      if (!outcome.ok && HOLD_BACK.includes(outcome.code)) refused.set(cid, outcome);
       if (!outcome.ok || outcome.dup) continue;
       const conversation = this.#conversations.get(cid)!;
       const { seq, rev } = outcome;
@@ -137,6 +148,15 @@ export class Model {
     return this.#stored.get(cid)!.firsts.has(mid) || (first !== undefined && first.seq <= this.#conversations.get(cid)!.savedHead);
   }
 
+  /** The right ones, where these were refused before in the same call. */
+  #answersIn(refused: ReadonlyMap<string, AcceptOutcome>, { node, send, looked }: AcceptRequest, waiting: number): AcceptOutcome[] {
+    if (!this.#admitted.has(node)) return [no('over')];
+    const before = refused.get(send.cid);
+    const own = this.#answers(send, looked, waiting);
+    if (before === undefined) return own;
+    return own.map((answer) => (!answer.ok && (answer.code === 'mid_conflict' || answer.code === 'bad_frame') ? answer : before));
+  }
+
   /** The right ones. */
   #answers(send: Accepted['send'], looked: boolean, waiting: number): AcceptOutcome[] {
     const { cid, mid } = send;
@@ -159,14 +179,18 @@ export class Model {
     return [...of.firsts.keys()].some((other) => isUlid(other) && other >= mid) ? [fresh, no('unsure')] : [fresh];
   }
 
-  async #intend(log: AcceptLog, cid: string, opener: number): Promise<void> {
+  async #intend(log: AcceptLog, cid: string, node: number): Promise<void> {
     const of = this.#conversations.get(cid);
     const answer = await log.intend(this.#epoch, cid);
-    if (of === undefined) expect(answer).toBe('mine');
-    else if (of.state === 'opening') expect(['opening', 'again']).toContain(answer);
-    else expect(answer).toBe(of.state);
-    if (answer === 'mine' || answer === 'again')
-      this.#conversations.set(cid, { state: 'opening', opener, head: 0, savedHead: 0, reserved: 0, knownFrom: '', firsts: new Map() });
+    if (typeof answer === 'string') return expect(answer).toBe(of?.state);
+    const { opening, first } = answer;
+    expect(opening).toBeGreaterThan(this.#opening);
+    expect([undefined, 'opening']).toContain(of?.state);
+    expect(first).toBe(of?.first ?? opening);
+    this.#opening = opening;
+    this.#own.set(`${node} ${cid}`, opening);
+    const nothing = { from: 0, head: 0, savedHead: 0, reserved: 0, knownFrom: '', firsts: new Map() };
+    this.#conversations.set(cid, { state: 'opening', opening, first, ...nothing });
   }
 
   async #open(log: AcceptLog, cid: string, { node, size }: { node: number; size: number }): Promise<void> {
@@ -174,28 +198,30 @@ export class Model {
     const knownFrom = ulidOf(5 * size);
     const mids = [...firsts.values()].filter(({ mid }) => mid > knownFrom);
     const reserved = head + size;
-    const opened = await log.open(this.#epoch, opening(cid, { head, rev: head + changes, reserved, knownFrom, mids }));
+    const own = this.#own.get(`${node} ${cid}`) ?? 0;
+    const opened = await log.open(this.#epoch, opening(cid, { opening: own, head, rev: head + changes, reserved, knownFrom, mids }));
     const of = this.#conversations.get(cid);
-    if (of?.state === 'opening' && of.opener === node) {
+    if (of?.state === 'opening' && of.opening === own) {
       const known = new Map(mids.map((first) => [first.mid, first]));
-      this.#conversations.set(cid, { ...of, state: 'open', head, savedHead: head, reserved, knownFrom, firsts: known });
+      this.#conversations.set(cid, { ...of, state: 'open', from: head, head, savedHead: head, reserved, knownFrom, firsts: known });
     }
-    expect(opened).toBe(of !== undefined && (of.state !== 'opening' || of.opener === node));
+    expect(opened).toBe(of !== undefined && (of.state !== 'opening' || of.opening === own));
   }
 
   async #hold(log: AcceptLog, cid: string): Promise<void> {
     expect(await log.hold(this.#epoch, cid)).toEqual(this.#tail(cid));
-    this.#become(cid, 'held');
+    const of = this.#conversations.get(cid);
+    if (of?.state === 'open') of.state = 'held';
   }
 
-  async #close(log: AcceptLog, cid: string): Promise<void> {
+  async #close(log: AcceptLog, { cid, older }: Step & { do: 'close' }): Promise<void> {
     const of = this.#conversations.get(cid);
-    const closing = log.close(this.#epoch, cid, 0);
-    if (of?.state === 'open' || (of?.state === 'held' && of.head > of.savedHead)) return expect(closing).rejects.toThrow('when it is held');
-    await closing;
+    await log.close(this.#epoch, cid, { opening: (of?.opening ?? 1) - older, holdMs: 0 });
+    if (of?.state !== 'held' || older > 0) return;
+    // The store has all of it, whether the log was told or not.
+    for (const { entries } of this.#shards) for (const { accepted } of entries) if (accepted.send.cid === cid) this.#store(accepted);
     this.#conversations.delete(cid);
-    const stored = this.#stored.get(cid)!;
-    if (of?.state === 'held') stored.changes++;
+    this.#stored.get(cid)!.changes++;
   }
 
   async #save(log: AcceptLog, { shard: i, count, size }: Step & { do: 'save' }): Promise<void> {
@@ -208,8 +234,9 @@ export class Model {
     for (const list of [shard.unread, shard.pending])
       for (const group of ['save', 'deliver'] as const) list[group] = without(list[group], idsOf(going));
     for (const { cid, head, reserved } of upTo) {
-      const of = this.#conversations.get(cid)!;
-      of.savedHead = head;
+      const of = this.#conversations.get(cid);
+      if (of === undefined) continue;
+      of.savedHead = Math.max(of.savedHead, head);
       of.reserved = Math.max(of.reserved, reserved);
     }
     for (const { accepted } of going) this.#store(accepted);
@@ -218,6 +245,7 @@ export class Model {
   #store({ seq, rev, send }: Accepted): void {
     const { cid, mid, at, from, digest } = send;
     const stored = this.#stored.get(cid)!;
+    if (seq <= stored.head) return;
     stored.head = seq;
     stored.firsts.set(mid, { mid, seq, rev, at, from, digest });
   }
@@ -247,7 +275,11 @@ export class Model {
   async #look(log: AcceptLog, { cid, after, limit }: { cid: string; after: number; limit: number }): Promise<void> {
     expect(await log.tails(this.#epoch, [cid])).toEqual([this.#tail(cid)]);
     const { entries } = this.#shards[shardHashOf(cid) % 2]!;
-    const waiting = entries.map(({ accepted }) => accepted).filter(({ send, rev }) => send.cid === cid && rev > after);
+    const of = this.#conversations.get(cid);
+    const waiting = entries
+      .map(({ accepted }) => accepted)
+      // What an earlier opening left is in the store.
+      .filter(({ send, seq, rev }) => of !== undefined && of.state !== 'opening' && send.cid === cid && seq > of.from && rev > after);
     expect(await log.pending(this.#epoch, cid, { after, limit })).toEqual(waiting.slice(0, limit));
   }
 
@@ -255,7 +287,7 @@ export class Model {
     const of = this.#conversations.get(cid);
     if (of === undefined || of.state === 'opening') return undefined;
     const { changes } = this.#stored.get(cid)!;
-    return { head: of.head, rev: of.head + changes, savedHead: of.savedHead, savedRev: of.savedHead + changes };
+    return { opening: of.opening, head: of.head, rev: of.head + changes, savedHead: of.savedHead, savedRev: of.savedHead + changes };
   }
 }
 

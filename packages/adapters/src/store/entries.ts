@@ -25,10 +25,16 @@ export function lostEntry({ cid, rev, at, seqs }: { cid: string; rev: number; at
   return { op: 'change', cid, rev, by: LOST.from, at, detail: { op: 'lost', seqs } };
 }
 
-/** The log rows of a settlement of a conversation that was at `head` and `rev`, in which these numbers are lost. */
+/** The last number that a settlement of a conversation at `head` takes. */
+export function settledUpTo({ messages, upTo }: SettleCommand, { head, reserved }: { head: number; reserved: number }): number {
+  const newest = messages.reduce((max, { seq }) => Math.max(max, seq), head);
+  return Math.max(newest, upTo === 'reserved' ? reserved : upTo);
+}
+
+/** The log rows of a settlement, up to a number, of a conversation that was at `head` and `rev`, in which these numbers are lost. */
 export function settledEntries(
-  { cid, at, messages, upTo }: SettleCommand,
-  { head, rev, lost }: { head: number; rev: number; lost: readonly number[] },
+  { cid, at, messages }: SettleCommand,
+  { head, rev, upTo, lost }: { head: number; rev: number; upTo: number; lost: readonly number[] },
 ): LogEntry[] {
   const sends = new Map(messages.map(({ seq, send }) => [seq, send]));
   const isLost = new Set(lost);

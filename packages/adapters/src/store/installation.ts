@@ -23,6 +23,8 @@ export const TABLES = {
     members_rev: 'bigint',
     members: 'bigint',
     accept_epoch: 'bigint',
+    accept_opening: 'bigint',
+    accept_opened: 'bigint',
     reserved: 'bigint',
   },
   dm: { low: 'text', high: 'text', cid: 'text' },

@@ -62,7 +62,7 @@ interface Header {
   readonly receipts?: readonly (readonly [op: Receipt['op'], cid: string, uid: string, pos: number])[];
   readonly revs?: readonly RevPair[];
   readonly accepted?: readonly RevPair[];
-  readonly saved?: readonly RevPair[];
+  readonly saved?: readonly (readonly [cid: string, rev: number, epoch: number])[];
   readonly revoked?: Revoked;
   readonly replaced?: Replacement;
   readonly settings?: SettingsChange;
@@ -93,7 +93,7 @@ export function encodeAnnouncement(from: { node: string; n: number; numbered: bo
     ...(receipts.length === 0 ? {} : { receipts: receipts.map(({ op, cid, uid, pos }) => [op, cid, uid, pos] as const) }),
     ...(revs.length === 0 ? {} : { revs: revs.map(toPair) }),
     ...(accepted.length === 0 ? {} : { accepted: accepted.map(toPair) }),
-    ...(saved.length === 0 ? {} : { saved: saved.map(toPair) }),
+    ...(saved.length === 0 ? {} : { saved: saved.map(({ cid, rev, epoch }) => [cid, rev, epoch] as const) }),
     ...rest,
   };
   return [JSON.stringify(header), ...messages.map(({ text }) => text), ...changes.map(({ text }) => text)].join('\n');
@@ -128,7 +128,7 @@ export function decodeAnnouncement(payload: string): Announcement | undefined {
     receipts: receipts.map(([op, cid, uid, pos]) => ({ op, cid, uid, pos })),
     revs: revs.map(toKnown),
     ...(accepted.length === 0 ? {} : { accepted: accepted.map(toKnown) }),
-    ...(saved.length === 0 ? {} : { saved: saved.map(toKnown) }),
+    ...(saved.length === 0 ? {} : { saved: saved.map(([cid, rev, epoch]) => ({ cid, rev, epoch })) }),
   };
   const { revoked, replaced, settings, typing, leaving } = header;
   return {

@@ -60,6 +60,8 @@ export interface ClusterListener {
   replaced(replacement: Replacement): void;
   settings(change: SettingsChange): void;
   typing(typing: Typing): void;
+  /** A node was heard of for the first time: it may not know what was told before. */
+  met(): void;
   /** Conversations with listeners here. */
   listened(): Iterable<string>;
   /** These revs are in the store, whether they were told or not. Of those that are doubted anything may have changed. */
@@ -86,7 +88,6 @@ export class Cluster {
   #heardSelfAt: number;
   #asking = false;
   #losing = false;
-  #startedAt = 0;
 
   constructor(deps: ClusterDeps) {
     this.#deps = deps;
@@ -110,7 +111,6 @@ export class Cluster {
   /** Resolves when this node hears the others. */
   async start(): Promise<void> {
     const { broker, node, clock } = this.#deps;
-    this.#startedAt = clock.now();
     this.#stops.push(
       await broker.subscribe(ANNOUNCEMENTS, (payload) => this.#hear(payload)),
       await broker.subscribe({ kind: 'node', name: node }, (payload) => this.#read(payload)),
@@ -228,7 +228,7 @@ export class Cluster {
     if (peer.missing.size > 0) this.#askSoon();
   }
 
-  /** The first word of a node. One that has said much before, we have not heard for long: unless we are new ourselves, that is a loss. */
+  /** The first word of a node. What one that has said much said before, we have not heard; and clients may have joined since we began. */
   #meet({ node, n, numbered }: Announcement): Peer {
     const { clock, log } = this.#deps;
     const before = numbered ? n - 1 : n;
@@ -236,7 +236,8 @@ export class Cluster {
     const peer = new Peer(node, { last: isYoung ? 0 : before, now: clock.now() });
     this.#peers.set(node, peer);
     log.info({ peer: node }, 'a node is there');
-    if (!isYoung && clock.now() - this.#startedAt > SILENT_MS) this.#lost();
+    if (!isYoung) this.#lost();
+    this.#deps.listener.met();
     this.#mention();
     return peer;
   }

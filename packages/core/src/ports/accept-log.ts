@@ -47,6 +47,8 @@ export type AcceptOutcome =
 
 /** A conversation as the accept log has it. */
 export interface AcceptTail {
+  /** Of the opening by which it is open. */
+  readonly opening: number;
   readonly head: number;
   readonly rev: number;
   /** Up to here it is in the store. */
@@ -57,6 +59,8 @@ export interface AcceptTail {
 /** What a conversation is opened with: from the store. */
 export interface Opening {
   readonly cid: string;
+  /** As `intend` gave it. */
+  readonly opening: number;
   readonly head: number;
   readonly rev: number;
   readonly membersRev: number;
@@ -65,6 +69,14 @@ export interface Opening {
   /** Every mid of it that sorts after this one, byte by byte, is in `mids`. */
   readonly knownFrom: string;
   readonly mids: readonly FirstOutcome[];
+}
+
+/** The right to open a conversation, until another node has it. */
+export interface OpeningTicket {
+  /** Larger than all before in this epoch. */
+  readonly opening: number;
+  /** The first one in a row of which none came to its end. No number was given since. */
+  readonly first: number;
 }
 
 /** One entry of a shard, as its workers read it. */
@@ -109,21 +121,29 @@ export interface AcceptLog {
   /** Called when the log was away and is there again, possibly as another run. Returns a function that stops it. */
   watch(restored: () => void): () => void;
 
-  /** In order, and in the order of calls of one process. */
+  /** The node may accept from now on. */
+  admit(epoch: number, node: string): Promise<void>;
+  /** Nothing more is accepted from the node, until it is admitted again. Resolves to the time of that, by the clock that `backlog` goes by. */
+  bar(epoch: number, node: string): Promise<number>;
+  /**
+   * In order, and in the order of calls of one process. Of a node that is not admitted, all are `over`. Once one of a conversation is
+   * refused, those behind it in the call are refused alike, but for `mid_conflict` and `bad_frame`.
+   */
   accept(epoch: number, requests: readonly AcceptRequest[]): Promise<readonly AcceptOutcome[]>;
   /**
-   * `mine`: the log knew nothing of the conversation; it is opening now, for the caller, who must ask the store and call `open`. `opening`:
-   * another one does, since less than 2 s ago; `again`: since longer, and now the caller does. No number was given while it was opening.
+   * A ticket: nobody had opened the conversation, or began to more than 2 s ago; it is opening now, for the caller, who must ask the store
+   * and call `open`. `opening`: another one is at it.
    */
-  intend(epoch: number, cid: string): Promise<'mine' | 'again' | 'opening' | 'open' | 'held' | 'over'>;
-  /** Ends what `intend` began. Of a conversation that is not opening nothing happens. Resolves to whether it is open now. */
+  intend(epoch: number, cid: string): Promise<OpeningTicket | 'opening' | 'open' | 'held' | 'over'>;
+  /** Ends what `intend` began, for whose ticket is the newest. Resolves to whether it is open now. */
   open(epoch: number, opening: Opening): Promise<boolean>;
-  /** Nothing more is accepted for the conversation: it is held. Its tail, undefined where it was not open. */
+  /** Nothing more is accepted for the conversation in this opening: it is held until it is closed. Its tail, undefined where it was not open. */
   hold(epoch: number, cid: string): Promise<AcceptTail | undefined>;
-  /** The conversation is closed, and nobody opens it for so long. Only after `hold`, when its whole tail is saved, and the store knows that it is closed. */
-  close(epoch: number, cid: string, holdMs: number): Promise<void>;
-  /** Goes on accepting after `hold`: it could not be closed. */
-  unhold(epoch: number, cid: string): Promise<void>;
+  /**
+   * The conversation is closed, and nobody opens it for so long. Only when the store knows that it is closed. Where it is not held in that
+   * opening, nothing happens.
+   */
+  close(epoch: number, cid: string, options: { opening: number; holdMs: number }): Promise<void>;
 
   /** One per cid, in order; undefined where it is not open. */
   tails(epoch: number, cids: readonly string[]): Promise<(AcceptTail | undefined)[]>;

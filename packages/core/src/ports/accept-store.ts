@@ -33,8 +33,11 @@ export interface AcceptStore {
   acceptState(): Promise<AcceptState>;
   /** Resolves to false, and nothing happens, unless it is `from` now. */
   moveAcceptState(from: AcceptState, to: AcceptState): Promise<boolean>;
-  /** The node is alive for `leaseMs` from now on. An older epoch of it is forgotten; `handedIn` of one epoch stays once it is set. */
-  seenAccepting(node: { node: string; epoch: number; handedIn: boolean; leaseMs: number }): Promise<void>;
+  /**
+   * The node is alive for `leaseMs` from now on. An older epoch of it is forgotten; `handedIn` of one epoch stays once it is set.
+   * Resolves to false, and nothing happens, unless that epoch is open, or, with `handedIn`, settling.
+   */
+  seenAccepting(node: { node: string; epoch: number; handedIn: boolean; leaseMs: number }): Promise<boolean>;
   acceptNodes(epoch: number): Promise<AcceptNode[]>;
   /** What it accepted is saved, all of it: it is asked for nothing more. */
   forgetAcceptNode(node: string, epoch: number): Promise<void>;

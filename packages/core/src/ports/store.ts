@@ -32,6 +32,8 @@ export interface OpenCommand {
   readonly op: 'open';
   readonly cid: string;
   readonly epoch: number;
+  /** As the log gave it. One that is older than another opening of that epoch is `over`. */
+  readonly opening: number;
   readonly window: number;
 }
 
@@ -52,6 +54,8 @@ export interface CloseCommand {
   readonly op: 'close';
   readonly cid: string;
   readonly epoch: number;
+  /** By which it is open; else it is `over`. */
+  readonly opening: number;
   /** The last number that was given. */
   readonly head: number;
 }
@@ -65,9 +69,12 @@ export interface SettleCommand {
   readonly op: 'settle';
   readonly cid: string;
   readonly epoch: number;
+  /** Only where it is open by that one. Absent: by any. */
+  readonly opening?: number;
   readonly at: number;
   readonly messages: readonly { readonly seq: number; readonly rev: number; readonly send: SendCommand }[];
-  readonly upTo: number;
+  /** `reserved`: all that may have been given. Never less than the newest of `messages`. */
+  readonly upTo: number | 'reserved';
 }
 
 /** What the caller's rights rest on. */
@@ -137,11 +144,11 @@ export type Outcome =
   | { readonly ok: true; readonly op: 'add' | 'remove' | 'settings'; readonly entry?: LogEntry }
   /** `pos` is the position now (never beyond head, never back); `advanced` says whether this command moved it. For `delivered`, the maximum over devices. */
   | { readonly ok: true; readonly op: 'read' | 'delivered'; readonly pos: number; readonly advanced: boolean }
-  /** `opened: false`: it was open in this epoch before. The numbers are those of the store now. */
+  /** `before`: the opening by which it was open in this epoch already, 0 where it was closed. The numbers are those of the store now. */
   | {
       readonly ok: true;
       readonly op: 'open';
-      readonly opened: boolean;
+      readonly before: number;
       readonly head: number;
       readonly rev: number;
       readonly membersRev: number;
@@ -158,7 +165,8 @@ export type Outcome =
        * - `stale`: the caller's rights changed since they were looked up. Look again, and try again.
        * - `accepting`: of `send`, `add`, `remove` and `settings`: the accept log gives the numbers of this conversation now.
        * - `over`: of `open`, `save` and `close`: the conversation is not open in this epoch (for `open`: it is in another, or the accept
-       *   state is not that this epoch is open). Of `save` also: this number is another message's.
+       *   state is not that this epoch is open), or, for `open` and `close`, there was a newer opening. Of `save` also: this number is
+       *   another message's.
        * - `ahead`: of `save`: a number before it is missing; of `close`: numbers that were given are not saved.
        * - `twice`: of `save`: this mid is a message with another number already. The store keeps this number with a `lost` message, as
        *   `settle` does, and the head moves on; its log row is in `entries`, and in none the next time. No `lost` change names it: that

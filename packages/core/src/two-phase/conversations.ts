@@ -1,7 +1,6 @@
 import { ulidBound } from '@gapless/kit';
 import { ChatError, outcomeError } from '../errors.ts';
 import type { AcceptTail } from '../ports/accept-log.ts';
-import type { Outcome } from '../ports/store.ts';
 import type { EpochDeps, Epochs } from './epochs.ts';
 
 /** How far an idle conversation may be ahead of the store: what one person types while the database is away for half a minute. */
@@ -20,7 +19,7 @@ const AFTER_ULIDS = '8';
 const LOOK_MS = 50;
 
 /** For a conversation to be saved that closes: longer than any batch takes, shorter than a client waits. */
-const SAVE_MS = 4_000;
+const SAVE_MS = 3_000;
 
 /** After a conversation was closed for a change of it: so long nobody opens it again, for the change to be committed. */
 const CHANGE_MS = 1_000;
@@ -30,60 +29,68 @@ export type ConversationDeps = EpochDeps & { readonly epochs: Epochs };
 /** `open`, `wait` (another node is at it), or `over`: the epoch is. */
 export async function openConversation(deps: ConversationDeps, epoch: number, cid: string): Promise<'open' | 'wait' | 'over'> {
   const { accept, store, writer, clock } = deps;
-  const intent = await accept.intend(epoch, cid);
-  if (intent === 'open' || intent === 'over') return intent;
-  if (intent === 'opening' || intent === 'held') return 'wait';
-  let outcome = await inStore(deps, epoch, cid);
-  // Numbers may have been given that the log does not know any more. None above the reserved ones.
-  if (outcome !== 'over' && !outcome.opened && intent === 'mine') {
-    await writer.append({ op: 'settle', cid, epoch, at: clock.now(), messages: [], upTo: outcome.reserved });
-    outcome = await inStore(deps, epoch, cid);
+  const ticket = await accept.intend(epoch, cid);
+  if (ticket === 'open' || ticket === 'over') return ticket;
+  if (ticket === 'opening' || ticket === 'held') return 'wait';
+  const { opening, first } = ticket;
+  let outcome = await inStore(deps, epoch, cid, opening);
+  // It was open before this row of tries to open it, and the log does not know: numbers may have been given, none above the reserved ones.
+  if (outcome !== undefined && outcome.before !== 0 && outcome.before < first) {
+    await writer.append({ op: 'settle', cid, epoch, opening, at: clock.now(), messages: [], upTo: 'reserved' });
+    outcome = await inStore(deps, epoch, cid, opening);
   }
-  if (outcome === 'over') return outcome;
+  // The epoch is, or another node was quicker: the next try tells.
+  if (outcome === undefined) return 'wait';
   const { head, rev, membersRev, reserved } = outcome;
   const from = ulidBound(clock.now() - KNOWN_BEFORE_MS);
   const mids = await store.midsAfter(cid, from, MIDS_MAX);
   const isAll = mids.length < MIDS_MAX || mids.at(-1)!.mid >= AFTER_ULIDS;
-  const opening = { cid, head, rev, membersRev, reserved, knownFrom: isAll ? from : AFTER_ULIDS, mids };
-  return (await accept.open(epoch, opening)) ? 'open' : 'wait';
+  const knownFrom = isAll ? from : AFTER_ULIDS;
+  return (await accept.open(epoch, { cid, opening, head, rev, membersRev, reserved, knownFrom, mids })) ? 'open' : 'wait';
 }
 
-async function inStore({ writer }: ConversationDeps, epoch: number, cid: string): Promise<'over' | (Outcome & { ok: true; op: 'open' })> {
-  const outcome = await writer.append({ op: 'open', cid, epoch, window: WINDOW_MIN });
+/** Undefined: it is over, or there was a newer opening. */
+async function inStore({ writer }: ConversationDeps, epoch: number, cid: string, opening: number) {
+  const outcome = await writer.append({ op: 'open', cid, epoch, opening, window: WINDOW_MIN });
   if (outcome.ok && outcome.op === 'open') return outcome;
-  if (!outcome.ok && outcome.code === 'over') return 'over';
+  if (!outcome.ok && outcome.code === 'over') return undefined;
   throw outcome.ok ? new ChatError('internal') : outcomeError(outcome);
 }
 
-/** Gives the conversation back to the store. `forChange`: nobody opens it again for a moment. Resolves when it is closed. @throws ChatError server_busy */
+/**
+ * Gives the conversation back to the store. `forChange`: nobody opens it again for a moment. Once held, it stays so until somebody has closed
+ * it: sends wait, and who waits long closes it. Resolves when it is closed, or was not open.
+ *
+ * @throws ChatError server_busy  what was accepted could not be saved in time
+ */
 export async function closeConversation(deps: ConversationDeps, cid: string, { forChange }: { forChange: boolean }): Promise<void> {
   const { accept, writer, epochs } = deps;
-  const epoch = epochs.accepting;
+  const { epoch } = epochs;
   if (epoch === undefined) return;
   const tail = await accept.hold(epoch, cid);
-  if (tail === undefined) return;
-  if (!(await isSaved(deps, epoch, cid, tail))) {
-    await accept.unhold(epoch, cid);
-    throw new ChatError('server_busy', { retryAfterMs: SAVE_MS });
-  }
-  const outcome = await writer.append({ op: 'close', cid, epoch, head: tail.head });
+  // Where somebody began to open it, and did not come back, the store takes it for open.
+  if (tail === undefined) return void (await openConversation(deps, epoch, cid));
+  if (!(await isSaved(deps, epoch, cid, tail))) throw new ChatError('server_busy', { retryAfterMs: SAVE_MS });
+  const { head, opening } = tail;
+  const outcome = await writer.append({ op: 'close', cid, epoch, opening, head });
   // Another node closed it, or the epoch ended: then it is closed as well.
   if (!outcome.ok && outcome.code !== 'over') throw new ChatError('server_busy', { retryAfterMs: LOOK_MS });
-  await accept.close(epoch, cid, forChange ? CHANGE_MS : 0);
+  await accept.close(epoch, cid, { opening, holdMs: forChange ? CHANGE_MS : 0 });
 }
 
 async function isSaved({ accept, clock, unsaved }: ConversationDeps, epoch: number, cid: string, tail: AcceptTail): Promise<boolean> {
-  const until = clock.now() + SAVE_MS;
+  const until = clock.elapsed() + SAVE_MS;
   let { savedRev } = tail;
   while (savedRev < tail.rev) {
-    if (clock.now() >= until) return false;
+    if (clock.elapsed() >= until) return false;
     const heard = new AbortController();
     const stop = unsaved.watch(cid, tail.rev, () => heard.abort());
     await clock.sleep(LOOK_MS, heard.signal);
     stop();
     if (heard.signal.aborted) return true;
     const [now] = await accept.tails(epoch, [cid]);
-    if (now === undefined) return true;
+    // Closed, and maybe opened again: another node was quicker.
+    if (now?.opening !== tail.opening) return true;
     savedRev = now.savedRev;
   }
   return true;

@@ -4,9 +4,11 @@ import { type AcceptLog, AcceptLogAway } from '../ports/accept-log.ts';
 import type { Log } from '../ports/log.ts';
 import type { Store } from '../ports/store.ts';
 import type { Writer } from '../writer.ts';
+import { GoneNodes } from './gone-nodes.ts';
 import type { TwoPhaseMetrics } from './metrics.ts';
 import { appendLeftovers, settle } from './settlement.ts';
 import type { UnsavedMessages } from './unsaved.ts';
+import { Verification } from './verification.ts';
 
 /** Between two looks at the state in the store; quicker while something is going on. */
 const TURN_MS = 1_000;
@@ -22,22 +24,22 @@ const AWAY_MS = 1_000;
 const PAUSED_MS = 3_000;
 const PULSE_MS = 500;
 
-/** What is unsaved for so long is asked for: the notice may be lost. */
-const OVERDUE_MS = 2_000;
-
 /** After an epoch was given up, before the next one begins; doubled each time, as long as none lives for a minute. */
 const REST_MS = 2_000;
 const REST_MAX_MS = 300_000;
 const HEALTHY_MS = 60_000;
 
-/** Not chosen any more for so long, and the epoch ends: every conversation goes back to the store. */
-const UNUSED_MS = 2_000;
+/** Without a node that accepts for so long the epoch ends: every conversation goes back to the store. */
+const UNUSED_MS = 3_000;
 
 /** After `deliver-before-saved` was switched off: longer than a message is unsaved, but for an outage. */
 const SHOWN_MS = 60_000;
 
 /** At the end of a node, for what it accepted to be saved by somebody. */
 const FAREWELL_MS = 5_000;
+
+/** The numbers of epochs leave holes, at random: two nodes that begin one at a time do not begin the same. */
+const EPOCH_STEP_MAX = 1_000_000;
 
 /** Longer than settling takes between two signs of life. */
 const LEADER_MS = 10_000;
@@ -63,6 +65,16 @@ export interface EpochDeps {
   readonly unsaved: UnsavedMessages;
   readonly rules: TwoPhaseRules;
   readonly metrics: TwoPhaseMetrics;
+  /** 0 to 1. */
+  readonly random: () => number;
+}
+
+/** The epoch ended before the call was made. */
+export class EpochOver extends Error {
+  constructor() {
+    super('the epoch of the accept log is over');
+    this.name = 'EpochOver';
+  }
 }
 
 /**
@@ -79,8 +91,11 @@ export class Epochs {
   /** Newest epoch that this node is registered in. */
   #registered = 0;
   #handedIn = 0;
+  #admitted: number | undefined;
   #calls = 0;
   #busy = true;
+  #lookAgain = false;
+  #doomed: number | undefined;
   #closing = false;
   #stopped = false;
   #awaySince: number | undefined;
@@ -89,8 +104,8 @@ export class Epochs {
   #restMs = REST_MS;
   #restUntil = 0;
   #pulse: number;
-  /** When each node was found to be gone first. */
-  readonly #gone = new Map<string, number>();
+  readonly #verification: Verification;
+  readonly #goneNodes: GoneNodes;
   #wake = new AbortController();
   #changed = Promise.withResolvers<void>();
   readonly #stops: (() => void)[];
@@ -98,7 +113,9 @@ export class Epochs {
 
   constructor(deps: EpochDeps) {
     this.#deps = deps;
-    this.#pulse = deps.clock.now();
+    this.#verification = new Verification(deps);
+    this.#goneNodes = new GoneNodes(deps);
+    this.#pulse = deps.clock.elapsed();
     this.#stops = [deps.clock.every(PULSE_MS, () => this.#beat()), deps.accept.watch(() => this.look())];
     this.#running = this.#run();
   }
@@ -106,7 +123,7 @@ export class Epochs {
   /** The epoch in which this node may accept now. */
   get accepting(): number | undefined {
     const { clock } = this.#deps;
-    return clock.now() - this.#pulse > PAUSED_MS ? undefined : this.#accepting;
+    return clock.elapsed() - this.#pulse > PAUSED_MS ? undefined : this.#accepting;
   }
 
   /** The epoch that is on, whether this node may accept or not: what is in it is read and saved. */
@@ -117,9 +134,8 @@ export class Epochs {
   /** The epoch of which unsaved messages are shown to readers. */
   get shows(): number | undefined {
     const { rules, clock } = this.#deps;
-    if (rules.deliverBeforeSaved) this.#shownAt = clock.now();
     // What was shown a moment ago must not be gone for who asks again.
-    return clock.now() - this.#shownAt < SHOWN_MS ? this.#current : undefined;
+    return rules.deliverBeforeSaved || clock.elapsed() - this.#shownAt < SHOWN_MS ? this.#current : undefined;
   }
 
   /** Nodes that accept in this epoch, this one included, as they were at the last look. */
@@ -129,8 +145,14 @@ export class Epochs {
 
   /** Looks at once how things are: what was tried says that they changed. */
   look(): void {
-    this.#busy = true;
+    this.#lookAgain = true;
     this.#wake.abort();
+  }
+
+  /** Something is in the log that cannot be: the epoch ends, and what it has is brought into the store. */
+  giveUp(epoch: number): void {
+    this.#doomed = epoch;
+    this.look();
   }
 
   /** Resolves when the state changed, or after that time. */
@@ -140,8 +162,9 @@ export class Epochs {
     done.abort();
   }
 
-  /** Runs a call to the accept log: the epoch is not handed in while one is under way. */
-  async call<T>(task: () => Promise<T>): Promise<T> {
+  /** Runs a call that may give numbers: the epoch is not handed in while one is under way. @throws EpochOver when it is not on any more */
+  async call<T>(epoch: number, task: () => Promise<T>): Promise<T> {
+    if (this.accepting !== epoch) throw new EpochOver();
     this.#calls++;
     try {
       return await task();
@@ -157,36 +180,38 @@ export class Epochs {
   async close(): Promise<void> {
     if (this.#closing) return this.#running;
     this.#closing = true;
-    this.#set(undefined);
-    const { clock, unsaved, store, node, log } = this.#deps;
-    const epoch = this.#registered;
-    const until = clock.now() + FAREWELL_MS;
-    while (unsaved.size > 0 && clock.now() < until) await clock.sleep(BUSY_TURN_MS);
-    try {
-      if (unsaved.size > 0) await this.#handIn(epoch);
-      else if (epoch > 0) await store.forgetAcceptNode(node, epoch);
-    } catch (error) {
-      log.warn({ err: error }, 'the others were not told that this node leaves the accept log');
-    }
+    this.look();
+    const { clock, unsaved, log } = this.#deps;
+    const until = clock.elapsed() + FAREWELL_MS;
+    const isDone = () => this.#calls === 0 && unsaved.size === 0 && this.#registered === 0;
+    while (!isDone() && clock.elapsed() < until) await clock.sleep(BUSY_TURN_MS);
     this.#stopped = true;
     this.#wake.abort();
     for (const stop of this.#stops) stop();
     await this.#running;
+    if (isDone()) return;
+    await this.#handIn(this.#registered).catch((error: unknown) => {
+      log.warn({ err: error }, 'the others were not told what this node accepted, and that it leaves');
+    });
   }
 
   #beat(): void {
-    const now = this.#deps.clock.now();
+    const { clock, rules } = this.#deps;
+    const now = clock.elapsed();
     if (now - this.#pulse > PAUSED_MS) {
+      this.#admitted = undefined;
       this.#set(undefined);
       this.look();
     }
     this.#pulse = now;
+    if (rules.deliverBeforeSaved) this.#shownAt = now;
   }
 
   async #run(): Promise<void> {
     const { clock, log } = this.#deps;
     while (!this.#stopped) {
       this.#busy = false;
+      this.#lookAgain = false;
       try {
         await this.#turn();
       } catch (error) {
@@ -194,7 +219,7 @@ export class Epochs {
         if (!(error instanceof ChatError) && !(error instanceof AcceptLogAway)) log.error({ err: error }, 'accept log: turn failed');
       }
       this.#wake = new AbortController();
-      await clock.sleep(this.#busy ? BUSY_TURN_MS : TURN_MS, this.#wake.signal);
+      await clock.sleep(this.#busy || this.#lookAgain ? BUSY_TURN_MS : TURN_MS, this.#wake.signal);
     }
   }
 
@@ -202,15 +227,19 @@ export class Epochs {
     const { store, metrics, unsaved } = this.#deps;
     const { epoch, state } = await store.acceptState();
     metrics.unsaved(unsaved.size);
-    if (this.#seen !== `${epoch} ${state}`) this.#tellChange();
-    this.#seen = `${epoch} ${state}`;
+    if (this.#seen !== `${epoch} ${state}`) {
+      this.#seen = `${epoch} ${state}`;
+      if (state === 'closed') this.#rest();
+      this.#tellChange();
+    }
     if (state === 'open') return this.#open(epoch);
     this.#current = undefined;
     this.#set(undefined);
     this.#busy = state === 'settling' || unsaved.size > 0 || this.#wanted;
     if (state === 'settling') return this.#settle(epoch);
     metrics.epoch(epoch, 'off');
-    await this.#verify(epoch);
+    await this.#verification.verify(epoch);
+    this.#registered = 0;
     if (this.#wanted && !this.#closing) await this.#begin(epoch);
   }
 
@@ -231,49 +260,62 @@ export class Epochs {
   }
 
   async #open(epoch: number): Promise<void> {
-    const { store, accept, node, log, metrics, clock } = this.#deps;
+    const { accept, log, metrics, clock } = this.#deps;
     if (this.#current !== epoch) {
       this.#current = undefined;
+      this.#unusedSince = undefined;
+      this.#awaySince = undefined;
       this.#set(undefined);
     }
     if (this.#handedIn === epoch) return;
-    await this.#verify(epoch - 1);
-    await store.seenAccepting({ node, epoch, handedIn: false, leaseMs: LEASE_MS });
-    this.#registered = epoch;
+    await this.#verification.verify(epoch - 1);
     const current = await accept.epoch().catch((error: unknown) => {
       if (error instanceof AcceptLogAway) return 'away' as const;
       throw error;
     });
     if (current === 'away') return this.#away(epoch);
     this.#awaySince = undefined;
-    if (current !== epoch) {
+    if (current !== epoch || this.#doomed === epoch) {
       log.warn({ epoch, current }, 'the accept log is not what it was: its epoch ends');
       return this.#end(epoch);
     }
-    if (this.#current !== epoch) this.#beganAt = clock.now();
+    if (this.#current !== epoch) this.#beganAt = clock.elapsed();
     this.#current = epoch;
-    if (!this.#closing) this.#set(epoch);
     metrics.epoch(epoch, 'open');
-    if (this.#isUnused()) {
-      log.info({ epoch }, 'no conversation is chosen for the accept log any more: its epoch ends');
-      return this.#end(epoch);
-    }
-    await this.#sweep(epoch);
-    await this.#forgetGone(epoch);
+    if (this.#wanted && !this.#closing) await this.#enter(epoch);
+    else await this.#leave(epoch);
+    await this.#verification.sweep(epoch);
+    await this.#lookAtNodes(epoch);
   }
 
-  #isUnused(): boolean {
-    const { clock } = this.#deps;
-    if (this.#wanted) this.#unusedSince = undefined;
-    else this.#unusedSince ??= clock.now();
-    return this.#unusedSince !== undefined && clock.now() - this.#unusedSince >= UNUSED_MS;
+  /** From here on this node may accept. The store knows of it before the log does. */
+  async #enter(epoch: number): Promise<void> {
+    const { store, accept, node } = this.#deps;
+    if (!(await store.seenAccepting({ node, epoch, handedIn: false, leaseMs: LEASE_MS }))) return this.look();
+    this.#registered = epoch;
+    if (this.#admitted !== epoch) await accept.admit(epoch, node);
+    this.#admitted = epoch;
+    this.#set(epoch);
+  }
+
+  /** This node accepts nothing; once all of what it accepted is saved, nobody need ask it. */
+  async #leave(epoch: number): Promise<void> {
+    const { store, accept, node, unsaved } = this.#deps;
+    this.#set(undefined);
+    if (this.#registered !== epoch) return;
+    await store.seenAccepting({ node, epoch, handedIn: false, leaseMs: LEASE_MS });
+    if (this.#calls > 0 || unsaved.size > 0) return;
+    await accept.bar(epoch, node);
+    this.#admitted = undefined;
+    await store.forgetAcceptNode(node, epoch);
+    this.#registered = 0;
   }
 
   async #away(epoch: number): Promise<void> {
     const { clock, rules, log } = this.#deps;
     this.#busy = true;
-    this.#awaySince ??= clock.now();
-    if (!rules.failOpen || clock.now() - this.#awaySince < AWAY_MS) return;
+    this.#awaySince ??= clock.elapsed();
+    if (!rules.failOpen || clock.elapsed() - this.#awaySince < AWAY_MS) return;
     log.warn({ epoch }, 'the accept log is away: its epoch ends, the store takes the sends');
     await this.#end(epoch);
   }
@@ -286,94 +328,64 @@ export class Epochs {
   }
 
   async #settle(epoch: number): Promise<void> {
-    const { store, node, clock, metrics } = this.#deps;
+    const { store, node, metrics } = this.#deps;
     metrics.epoch(epoch, 'over');
     await this.#handIn(epoch);
     if (!(await store.acquireLease(LEADER, node, LEADER_MS))) return;
     const settled = await settle(this.#deps, epoch, () => store.acquireLease(LEADER, node, LEADER_MS));
     if (!settled) return;
     await store.moveAcceptState({ epoch, state: 'settling' }, { epoch, state: 'closed' });
-    this.#restMs = clock.now() - this.#beganAt > HEALTHY_MS ? REST_MS : Math.min(this.#restMs * 2, REST_MAX_MS);
-    this.#restUntil = clock.now() + this.#restMs;
+    this.look();
+  }
+
+  #rest(): void {
+    const now = this.#deps.clock.elapsed();
+    this.#restMs = now - this.#beganAt > HEALTHY_MS ? REST_MS : Math.min(this.#restMs * 2, REST_MAX_MS);
+    this.#restUntil = now + this.#restMs;
+  }
+
+  /** The log refused this node: it was given up, and asks anew. */
+  refused(): void {
+    this.#admitted = undefined;
+    this.look();
   }
 
   /** What this node accepted, for whoever settles the epoch. */
   async #handIn(epoch: number): Promise<void> {
     const { store, node, unsaved, clock } = this.#deps;
-    if (this.#handedIn === epoch) return;
+    if (this.#handedIn === epoch || epoch === 0) return;
     this.#set(undefined);
     // Their numbers belong to it.
     while (this.#calls > 0) await clock.sleep(1);
     await store.rescue(unsaved.all().filter((accepted) => accepted.epoch === epoch));
-    await store.seenAccepting({ node, epoch, handedIn: true, leaseMs: LEASE_MS });
-    this.#handedIn = epoch;
+    if (await store.seenAccepting({ node, epoch, handedIn: true, leaseMs: LEASE_MS })) this.#handedIn = epoch;
   }
 
   async #begin(epoch: number): Promise<void> {
     const { store, accept, node, clock, log } = this.#deps;
-    if (clock.now() < this.#restUntil || !(await store.acquireLease(LEADER, node, LEADER_MS))) return;
-    const next = epoch + 1;
-    if ((await accept.epoch()) !== next) await accept.begin(next);
+    if (clock.elapsed() < this.#restUntil || !(await store.acquireLease(LEADER, node, LEADER_MS))) return;
+    // The one next to it bars those who have not heard that this one is over: see settlement.ts.
+    const next = epoch + 2 + Math.floor(this.#deps.random() * EPOCH_STEP_MAX);
+    await accept.begin(next);
     await appendLeftovers(this.#deps, next, () => store.acquireLease(LEADER, node, LEADER_MS));
     if (await store.moveAcceptState({ epoch, state: 'closed' }, { epoch: next, state: 'open' }))
       log.info({ epoch: next }, 'an epoch of the accept log begins');
     this.look();
   }
 
-  /** Messages of epochs up to that one, which is over: each is in the store by now, or lost. */
-  async #verify(epoch: number): Promise<void> {
-    const { unsaved } = this.#deps;
-    for (const cid of unsaved.cids) {
-      if (unsaved.of(cid).some((accepted) => accepted.epoch <= epoch)) await this.#verifyConversation(cid, epoch);
-    }
-  }
-
-  async #verifyConversation(cid: string, epoch: number): Promise<void> {
-    const { store, unsaved, metrics } = this.#deps;
-    const messages = unsaved.of(cid).filter((accepted) => accepted.epoch <= epoch);
-    const found = await store.firstOutcomes(
-      cid,
-      messages.map(({ send }) => send.mid),
-    );
-    for (const [i, accepted] of messages.entries()) {
-      const first = found[i];
-      if (first === undefined) metrics.lost(1);
-      unsaved.settle(accepted, first ?? new ChatError('store_unavailable'));
-    }
-  }
-
-  /** What should be saved by now: the notice may not have arrived. */
-  async #sweep(epoch: number): Promise<void> {
-    const { unsaved, accept, clock, metrics } = this.#deps;
-    const { entries, oldestAt } = await accept.backlog(epoch);
-    metrics.backlog({ entries, oldestMs: oldestAt === undefined ? 0 : Math.max(0, clock.now() - oldestAt) });
-    const cids = unsaved.overdue(clock.now() - OVERDUE_MS);
-    if (cids.length === 0) return;
-    const tails = await accept.tails(epoch, cids);
-    for (const [i, cid] of cids.entries()) {
-      const tail = tails[i];
-      if (tail !== undefined) unsaved.saved({ cid, rev: tail.savedRev });
-      // It was closed: everything of it is saved.
-      else await this.#verifyConversation(cid, epoch);
-    }
-  }
-
-  /** A node that is gone need not be waited for at the end, once everything that it can have accepted is saved. */
-  async #forgetGone(epoch: number): Promise<void> {
-    const { store, accept, clock, log } = this.#deps;
+  async #lookAtNodes(epoch: number): Promise<void> {
+    const { store, log, clock } = this.#deps;
     const nodes = await store.acceptNodes(epoch);
-    this.#liveNodes = Math.max(1, nodes.filter(({ live }) => live).length);
-    const gone = nodes.filter(({ live, handedIn }) => !live && !handedIn).map(({ node }) => node);
-    for (const node of this.#gone.keys()) if (!gone.includes(node)) this.#gone.delete(node);
-    if (gone.length === 0) return;
-    const { oldestAt = Number.POSITIVE_INFINITY } = await accept.backlog(epoch);
-    for (const node of gone) {
-      const since = this.#gone.get(node);
-      if (since === undefined) this.#gone.set(node, clock.now());
-      else if (oldestAt > since) {
-        await store.forgetAcceptNode(node, epoch);
-        log.info({ node }, 'everything that a node accepted, which is gone, is saved');
-      }
-    }
+    const live = nodes.filter((node) => node.live).length;
+    this.#liveNodes = Math.max(1, live);
+    await this.#goneNodes.look(
+      epoch,
+      nodes.filter((node) => !node.live && !node.handedIn).map(({ node }) => node),
+    );
+    if (live > 0) this.#unusedSince = undefined;
+    else this.#unusedSince ??= clock.elapsed();
+    if (this.#unusedSince === undefined || clock.elapsed() - this.#unusedSince < UNUSED_MS) return;
+    log.info({ epoch }, 'no node accepts any more: the epoch of the accept log ends');
+    await this.#end(epoch);
   }
 }

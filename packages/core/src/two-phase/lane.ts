@@ -1,13 +1,19 @@
+import { ChatError } from '../errors.ts';
 import type { Command, Outcome } from '../ports/store.ts';
+
+/** What `server_busy` asks a client to wait. */
+const BUSY_RETRY_MS = 1_000;
 
 /** A command whose caller waits. */
 export interface Waiting {
-  readonly command: Command;
+  command: Command;
   readonly since: number;
   /** It has its outcome. */
   done: boolean;
   /** It may have been accepted without a word. */
   doubtful: boolean;
+  /** The store, or the accept log, was asked for it, and has not answered. */
+  asked: boolean;
   resolve(outcome: Outcome): void;
   reject(error: unknown): void;
 }
@@ -46,6 +52,7 @@ export class Lane {
         since: this.#options.now(),
         done: false,
         doubtful: false,
+        asked: false,
         resolve(outcome) {
           waiting.done = true;
           resolve(outcome);
@@ -62,6 +69,15 @@ export class Lane {
       // A microtask later, so that frames read in one go share a batch.
       queueMicrotask(() => void this.#run());
     });
+  }
+
+  /** Answers those that wait since before `deadline`, whatever is being done for them. */
+  expire(deadline: number): void {
+    for (const waiting of this.#waiting) {
+      if (waiting.done || waiting.since >= deadline) continue;
+      const isUnknown = waiting.doubtful || waiting.asked;
+      waiting.reject(isUnknown ? new ChatError('store_unavailable') : new ChatError('server_busy', { retryAfterMs: BUSY_RETRY_MS }));
+    }
   }
 
   async #run(): Promise<void> {

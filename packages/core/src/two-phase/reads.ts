@@ -28,10 +28,18 @@ export interface AcceptedReadsDeps {
 export function acceptedReads(deps: AcceptedReadsDeps): ConversationReads {
   const { reads, epochs } = deps;
 
-  /** Unsaved messages behind a place, and then what the store has: in this order. */
-  async function both<T>(cid: string, after: number, limit: number, read: () => Promise<T>): Promise<[Accepted[], T]> {
+  /** Unsaved messages behind a rev, and then what the store has: in this order. */
+  async function byRev<T>(cid: string, after: number, limit: number, read: () => Promise<T>): Promise<[Accepted[], T]> {
     const pending = await pendingOf(deps, cid, { after, limit });
     return [pending, await read()];
+  }
+
+  /** The same behind a seq. While a conversation is open its revs are ahead of its seqs by always the same. */
+  async function bySeq<T>(cid: string, from: (head: number) => number, limit: number, read: () => Promise<T>): Promise<[Accepted[], T]> {
+    const [tail] = await tailsOf(deps, [cid]);
+    if (tail === undefined || tail.head === tail.savedHead) return [[], await read()];
+    const after = Math.max(from(tail.head), tail.savedHead);
+    return byRev(cid, after + tail.rev - tail.head, limit, read);
   }
 
   return {
@@ -61,10 +69,10 @@ export function acceptedReads(deps: AcceptedReadsDeps): ConversationReads {
     async messages(cid, options) {
       if (epochs.shows === undefined) return reads.messages(cid, options);
       const { after, before = Number.POSITIVE_INFINITY, limit } = options;
-      // Entries are asked for by rev, and a rev is never below its seq.
-      const [pending, saved] = await both(cid, after ?? 0, after === undefined ? TAIL_MAX : limit, () => reads.messages(cid, options));
-      const fits = pending.filter(({ seq }) => seq < before && seq > (after ?? 0));
-      if (after !== undefined) return joined(saved, fits, after, limit);
+      const from = (head: number) => after ?? Math.min(before - 1, head) - limit;
+      const [pending, saved] = await bySeq(cid, from, limit, () => reads.messages(cid, options));
+      if (after !== undefined) return joined(saved, pending, after, limit);
+      const fits = pending.filter(({ seq }) => seq < before);
       const first = fits[0]?.seq ?? Number.POSITIVE_INFINITY;
       return [...saved.filter(({ seq }) => seq < first), ...fits.map(toMessage)].slice(-limit);
     },
@@ -72,14 +80,15 @@ export function acceptedReads(deps: AcceptedReadsDeps): ConversationReads {
     async changes(cid, options) {
       if (epochs.shows === undefined) return reads.changes(cid, options);
       const { after, limit } = options;
-      const [pending, saved] = await both(cid, after, limit, () => reads.changes(cid, options));
+      const [pending, saved] = await byRev(cid, after, limit, () => reads.changes(cid, options));
       return [...saved, ...behind(pending, saved.at(-1)?.rev ?? after, ({ rev }) => rev).map(toEntry)].slice(0, limit);
     },
 
     async replay(cid, options) {
       if (epochs.shows === undefined) return reads.replay(cid, options);
       const { by, after, limit, maxBytes } = options;
-      const [pending, page] = await both(cid, after, limit, () => reads.replay(cid, options));
+      const read = () => reads.replay(cid, options);
+      const [pending, page] = await (by === 'rev' ? byRev(cid, after, limit, read) : bySeq(cid, () => after, limit, read));
       const count = page.ends.length;
       const more =
         by === 'rev'
@@ -93,12 +102,9 @@ export function acceptedReads(deps: AcceptedReadsDeps): ConversationReads {
   };
 }
 
-/** What a conversation can be ahead of the store is bounded by its window; of more than this the newest page is not made. */
-const TAIL_MAX = 10_000;
-
 async function headsOf(deps: AcceptedReadsDeps, uid: string, cids: readonly string[]): Promise<(ConversationHead | undefined)[]> {
   const { reads, epochs, clock } = deps;
-  const until = clock.now() + SETTLE_MS;
+  const until = clock.elapsed() + SETTLE_MS;
   for (;;) {
     const heads = await reads.heads(uid, cids);
     const open = heads.filter((head) => head !== undefined && head.epoch !== 0) as ConversationHead[];
@@ -112,7 +118,7 @@ async function headsOf(deps: AcceptedReadsDeps, uid: string, cids: readonly stri
       // One that was closed in between is in the store whole by now.
       if (!tails.includes(undefined)) return withTails(heads, new Map(open.map(({ cid }, i) => [cid, tails[i]!])));
     }
-    if (clock.now() >= until) throw new ChatError('store_unavailable');
+    if (clock.elapsed() >= until) throw new ChatError('store_unavailable');
     await epochs.change(LOOK_MS);
   }
 }
@@ -134,7 +140,8 @@ async function withLast(deps: AcceptedReadsDeps, views: readonly ConversationVie
       const [last] = await pendingOf(deps, view.cid, { after: tail.rev - 1, limit: 1 });
       return last === undefined
         ? view
-        : { ...ahead(view, tail), updatedAt: Math.max(view.updatedAt, last.send.at), lastMessage: toMessage(last) };
+        : // `updatedAt` stays: the next page goes on behind it, and the store knows no other.
+          { ...ahead(view, tail), lastMessage: toMessage(last) };
     }),
   );
 }
@@ -159,7 +166,7 @@ async function pendingOf(
   const epoch = epochs.shows;
   if (epoch === undefined) return [];
   const pending = await orUnavailable(accept.pending(epoch, cid, options));
-  for (const accepted of pending) unsaved.note(accepted, clock.now());
+  for (const accepted of pending) unsaved.note(accepted, clock.elapsed());
   return pending;
 }
 

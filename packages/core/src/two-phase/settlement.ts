@@ -38,7 +38,8 @@ export async function settle(deps: Deps, epoch: number, isLeader: () => Promise<
     if (!(await isLeader())) return false;
   }
   await store.clearRescued(epoch);
-  if (copy !== 'none') await deps.accept.drop(epoch).catch(ignoreAway);
+  // What has no place under its number: there should be nothing. It drops the rest.
+  if (copy !== 'none') await appendLeftovers(deps, epoch + 1, isLeader).catch(ignoreAway);
   metrics.settled(count);
   log.info({ epoch, conversations: count }, 'an epoch of the accept log is settled');
   return true;
@@ -51,10 +52,9 @@ async function settlePage({ store, writer, clock }: Deps, epoch: number, page: r
   );
   const byCid = Map.groupBy(rescued, ({ send }) => send.cid);
   const outcomes = await Promise.all(
-    page.map(({ cid, head, reserved }) => {
-      const messages = (byCid.get(cid) ?? []).filter(({ seq }) => seq > head);
-      const known = messages.at(-1)?.seq ?? head;
-      const upTo = someMissing ? Math.max(known, reserved) : known;
+    page.map(({ cid, head }) => {
+      const messages = byCid.get(cid) ?? [];
+      const upTo = someMissing ? 'reserved' : (messages.at(-1)?.seq ?? head);
       return writer.append({ op: 'settle', cid, epoch, at: clock.now(), messages, upTo });
     }),
   );

@@ -4,7 +4,7 @@ import type { Committed, CommittedEntry } from '../events.ts';
 import { type Accepted, AcceptLogAway, type AcceptOutcome, type FirstOutcome } from '../ports/accept-log.ts';
 import type { Command, Numbers, Outcome, SendCommand } from '../ports/store.ts';
 import { closeConversation, openConversation } from './conversations.ts';
-import { type EpochDeps, Epochs } from './epochs.ts';
+import { type EpochDeps, EpochOver, Epochs } from './epochs.ts';
 import { Lane, type Waiting } from './lane.ts';
 import { toldEntry, withoutRights } from './record.ts';
 import { UnsavedMessages } from './unsaved.ts';
@@ -17,6 +17,9 @@ const QUEUE_MAX = 2_000;
 
 /** A caller is answered by then, as the Writer does it. */
 const DEADLINE_MS = 5_000;
+
+/** Between two looks at who waits for too long. */
+const SWEEP_MS = 500;
 
 /** Before it is tried again what another node, or the epoch, is in the way of. */
 const RETRY_MS = 10;
@@ -34,7 +37,7 @@ const BUSY_RETRY_MS = 1_000;
 const HELD_MS = 2_000;
 
 /** For a position to be saved that lies in what is accepted; then it is where the store is. */
-const POSITION_MS = 10_000;
+const POSITION_MS = 4_000;
 
 export interface TwoPhaseDeps extends Omit<EpochDeps, 'unsaved'> {
   /** What was accepted and is told before it is saved. */
@@ -55,11 +58,13 @@ export class TwoPhase {
   readonly unsaved = new UnsavedMessages();
   readonly #deps: TwoPhaseDeps;
   readonly #lanes = new Map<string, Lane>();
+  readonly #stopSweep: () => void;
   /** Commands on their way to the store outside of lanes, by cid. */
   readonly #direct = new Map<string, Direct>();
 
   constructor(deps: TwoPhaseDeps) {
     this.#deps = deps;
+    this.#stopSweep = deps.clock.every(SWEEP_MS, () => this.#sweep());
     this.epochs = new Epochs({ ...deps, unsaved: this.unsaved });
   }
 
@@ -68,6 +73,10 @@ export class TwoPhase {
     const { cid } = command;
     if (command.op === 'read' || command.op === 'delivered') return this.#position(command);
     if (!isNumbered(command)) return this.#deps.writer.append(command);
+    if (this.epochs.epoch === undefined && this.#lanes.size === 0) {
+      // Off: nothing is kept of it on the way.
+      return this.#deps.writer.append(command).then((outcome) => (isAccepting(outcome) ? this.#lane(cid).add(command) : outcome));
+    }
     const isChosen = command.op === 'send' && this.#isChosen(cid);
     const lane = this.#lanes.get(cid) ?? (isChosen ? this.#lane(cid) : undefined);
     if (lane === undefined) return this.#straight(command);
@@ -94,9 +103,16 @@ export class TwoPhase {
     }
   }
 
-  /** Accepts nothing more; resolves when what it accepted is saved, or handed over. */
+  /** Accepts nothing more; resolves when what it accepted is saved, or handed over, and nobody waits here. */
   async close(): Promise<void> {
     await this.epochs.close();
+    this.#stopSweep();
+    for (const lane of this.#lanes.values()) lane.expire(Number.POSITIVE_INFINITY);
+  }
+
+  /** Whatever it waits for: a caller is answered in time. */
+  #sweep(): void {
+    for (const lane of this.#lanes.values()) lane.expire(this.#deps.clock.elapsed() - DEADLINE_MS);
   }
 
   #isChosen(cid: string): boolean {
@@ -128,7 +144,7 @@ export class TwoPhase {
         batchMax: BATCH_MAX,
         queueMax: QUEUE_MAX,
         work: (batch) => this.#work(cid, batch),
-        now: () => this.#deps.clock.now(),
+        now: () => this.#deps.clock.elapsed(),
         done: () => this.#lanes.delete(cid),
       });
       this.#lanes.set(cid, lane);
@@ -141,15 +157,13 @@ export class TwoPhase {
     const direct = this.#direct.get(cid);
     // They came before; where the store refuses them they are put in front.
     if (direct !== undefined) return direct.done.promise;
-    const late = batch.filter(({ since }) => this.#deps.clock.now() - since > DEADLINE_MS);
-    for (const waiting of late) waiting.reject(waiting.doubtful ? new ChatError('store_unavailable') : busy());
-    if (late.length > 0) return;
     const epoch = this.epochs.accepting;
     try {
       if (epoch !== undefined && this.#isChosen(cid) && batch[0]!.command.op === 'send') await this.#accept(epoch, cid, sendsOf(batch));
       else await this.#store(cid, batch);
     } catch (error) {
       if (error instanceof AcceptLogAway) await this.#away(batch);
+      else if (error instanceof EpochOver) await this.epochs.change(RETRY_MS);
       else for (const waiting of batch) waiting.reject(error);
     }
   }
@@ -166,7 +180,7 @@ export class TwoPhase {
 
   async #store(cid: string, batch: readonly Waiting[]): Promise<void> {
     const { writer } = this.#deps;
-    const outcomes = await Promise.allSettled(batch.map(({ command }) => writer.append(command)));
+    const outcomes = await asked(batch, () => Promise.allSettled(batch.map(({ command }) => writer.append(command))));
     let refused = false;
     for (const [i, settled] of outcomes.entries()) {
       if (settled.status === 'rejected') batch[i]!.reject(settled.reason);
@@ -178,7 +192,7 @@ export class TwoPhase {
 
   async #close(cid: string, forChange: boolean): Promise<void> {
     // An epoch that is ending is on its way to the store: soon it has the conversation.
-    if (this.epochs.accepting === undefined) {
+    if (this.epochs.epoch === undefined) {
       this.epochs.look();
       return this.epochs.change(AWAY_RETRY_MS);
     }
@@ -198,8 +212,8 @@ export class TwoPhase {
     const left = batch.filter(({ done }) => !done);
     if (left.length === 0) return;
     const requests = left.map(({ command }) => ({ node, send: command, looked: looked.has(command.mid) }));
-    const outcomes = await this.epochs.call(async () => {
-      const answer = await accept.accept(epoch, requests);
+    const outcomes = await this.epochs.call(epoch, async () => {
+      const answer = await asked(left, () => accept.accept(epoch, requests));
       this.#take(epoch, left, answer);
       return answer;
     });
@@ -227,11 +241,11 @@ export class TwoPhase {
           continue;
         }
         const accepted: Accepted = { epoch, seq, rev, node, send: { ...withoutRights(command), at } };
-        resolve({ ...own, saved: this.unsaved.wait(accepted, clock.now()) });
+        resolve({ ...own, saved: this.unsaved.wait(accepted, clock.elapsed()) });
         if (dup) continue;
         count++;
         if (rules.deliverBeforeSaved) entries.push(toldEntry(accepted));
-      } else if (outcome.code === 'stale' || outcome.code === 'mid_conflict' || outcome.code === 'bad_frame') {
+      } else if (outcome.code === 'mid_conflict' || outcome.code === 'bad_frame') {
         const { code, say } = outcome;
         resolve({ ok: false, code, ...(say === undefined ? {} : { say }) });
       } else if (outcome.code === 'busy') {
@@ -251,18 +265,20 @@ export class TwoPhase {
     switch (outcome.code) {
       case 'closed': {
         const opened = await openConversation(this.#context, epoch, cid);
-        if (opened === 'over') this.epochs.look();
+        if (opened === 'over') this.epochs.refused();
         if (opened !== 'open') await this.epochs.change(RETRY_MS);
         return;
       }
       case 'unsure':
         return this.#acceptUnsure(epoch, cid, left);
+      case 'stale':
+        return this.#lookAtRights(cid, left);
       case 'over':
-        this.epochs.look();
+        this.epochs.refused();
         return this.epochs.change(RETRY_MS);
       case 'held':
         // Whoever held it may be gone: then we close it.
-        if (clock.now() - left[0]!.since > HELD_MS) return this.#close(cid, false);
+        if (clock.elapsed() - left[0]!.since > HELD_MS) return this.#close(cid, false);
         return clock.sleep(RETRY_MS);
       case 'full':
         // The next save makes room. While the store is away there is none.
@@ -280,13 +296,27 @@ export class TwoPhase {
     stop();
   }
 
+  /** The participants changed since they were looked at. Who still takes part goes on in place; the others are told. */
+  async #lookAtRights(cid: string, left: readonly WaitingSend[]): Promise<void> {
+    const { store } = this.#deps;
+    // The rev first: the participants are never older than it.
+    const record = await store.conversation(cid);
+    for (const [from, own] of Map.groupBy(left, ({ command }) => command.from)) {
+      const [head] = record === undefined ? [] : await store.heads(from, [cid]);
+      for (const waiting of own) {
+        if (head === undefined || record === undefined) waiting.resolve({ ok: false, code: 'stale' });
+        else waiting.command = { ...waiting.command, membersRev: record.membersRev };
+      }
+    }
+  }
+
   async #acceptUnsure(epoch: number, cid: string, left: readonly WaitingSend[]): Promise<void> {
     const { accept, node } = this.#deps;
     const looked = await this.#lookUp(cid, left);
     const fresh = left.filter(({ done }) => !done);
     if (fresh.length === 0) return;
     const requests = fresh.map(({ command }) => ({ node, send: command, looked: looked.has(command.mid) }));
-    await this.epochs.call(async () => this.#take(epoch, fresh, await accept.accept(epoch, requests)));
+    await this.epochs.call(epoch, async () => this.#take(epoch, fresh, await asked(fresh, () => accept.accept(epoch, requests))));
   }
 
   /** Answers those that the store has, and those that it cannot tell of; resolves to the mids that it has not. */
@@ -319,7 +349,7 @@ export class TwoPhase {
 }
 
 type Numbered = Command & { op: 'send' | 'add' | 'remove' | 'settings' };
-type WaitingSend = Waiting & { readonly command: SendCommand };
+type WaitingSend = Waiting & { command: SendCommand };
 
 /** Whether the command takes a number of a conversation that is there. */
 function isNumbered(command: Command): command is Numbered {
@@ -328,6 +358,16 @@ function isNumbered(command: Command): command is Numbered {
 
 function isAccepting(outcome: Outcome): boolean {
   return !outcome.ok && outcome.code === 'accepting';
+}
+
+/** Marks them while their outcome may be on its way. */
+async function asked<T>(batch: readonly Waiting[], ask: () => Promise<T>): Promise<T> {
+  for (const waiting of batch) waiting.asked = true;
+  try {
+    return await ask();
+  } finally {
+    for (const waiting of batch) waiting.asked = false;
+  }
 }
 
 /** The sends at the beginning: a change behind them takes the other road. */

@@ -1,4 +1,4 @@
-import type { KnownRev } from '../events.ts';
+import type { SavedRev } from '../events.ts';
 import type { Accepted } from '../ports/accept-log.ts';
 import type { Numbers } from '../ports/store.ts';
 
@@ -30,8 +30,8 @@ interface Watcher {
  * here.
  */
 export class UnsavedMessages {
-  /** By cid, then rev. */
-  readonly #known = new Map<string, Map<number, Unsaved>>();
+  /** By cid, then epoch and rev. */
+  readonly #known = new Map<string, Map<string, Unsaved>>();
   readonly #watchers = new Map<string, Watcher[]>();
   #size = 0;
 
@@ -84,14 +84,12 @@ export class UnsavedMessages {
     };
   }
 
-  /** Everything up to that rev is saved, under the numbers that were given. */
-  saved({ cid, rev }: KnownRev): void {
-    const known = this.#known.get(cid);
-    for (const [own, { accepted, waiters }] of known ?? []) {
-      if (own > rev) continue;
-      this.#drop(cid, own);
-      const { seq, send } = accepted;
-      for (const waiter of waiters) waiter.resolve({ seq, rev: own, at: send.at });
+  /** Everything of that epoch up to that rev is saved, under the numbers that were given. */
+  saved({ cid, rev, epoch }: SavedRev): void {
+    for (const { accepted, waiters } of this.#known.get(cid)?.values() ?? []) {
+      if (accepted.epoch !== epoch || accepted.rev > rev) continue;
+      this.#drop(accepted);
+      endAll(waiters, { seq: accepted.seq, rev: accepted.rev, at: accepted.send.at });
     }
     for (const watcher of this.#watchers.get(cid) ?? []) if (watcher.rev <= rev) watcher.done();
   }
@@ -99,37 +97,43 @@ export class UnsavedMessages {
   /** Those of these numbers are no more kept here, and are given. */
   take(cid: string, seqs: ReadonlySet<number>): Taken[] {
     const taken = [...(this.#known.get(cid)?.values() ?? [])].filter(({ accepted }) => seqs.has(accepted.seq));
-    for (const { accepted } of taken) this.#drop(cid, accepted.rev);
+    for (const { accepted } of taken) this.#drop(accepted);
     return taken.map(({ accepted, waiters }) => ({ accepted, end: (end) => endAll(waiters, end) }));
   }
 
-  /** One message has its end: saved under these numbers, or lost with that error. */
-  settle({ send: { cid }, rev }: Accepted, end: Numbers | Error): void {
-    const unsaved = this.#known.get(cid)?.get(rev);
-    if (unsaved === undefined) return;
-    this.#drop(cid, rev);
+  /** One message has its end: saved under these numbers, or lost with that error. Whether anybody waited for it. */
+  settle(accepted: Accepted, end: Numbers | Error): boolean {
+    const unsaved = this.#known.get(accepted.send.cid)?.get(keyOf(accepted));
+    if (unsaved === undefined) return false;
+    this.#drop(accepted);
     endAll(unsaved.waiters, end);
+    return unsaved.waiters.length > 0;
   }
 
   #entry(accepted: Accepted, now: number): Unsaved {
-    const { rev } = accepted;
     const { cid } = accepted.send;
+    const key = keyOf(accepted);
     let known = this.#known.get(cid);
     if (known === undefined) this.#known.set(cid, (known = new Map()));
-    let unsaved = known.get(rev);
+    let unsaved = known.get(key);
     if (unsaved !== undefined) return unsaved;
     unsaved = { accepted, since: now, waiters: [] };
-    known.set(rev, unsaved);
+    known.set(key, unsaved);
     this.#size++;
     return unsaved;
   }
 
-  #drop(cid: string, rev: number): void {
+  #drop(accepted: Accepted): void {
+    const { cid } = accepted.send;
     const known = this.#known.get(cid);
-    if (!known?.delete(rev)) return;
+    if (!known?.delete(keyOf(accepted))) return;
     this.#size--;
     if (known.size === 0) this.#known.delete(cid);
   }
+}
+
+function keyOf({ epoch, rev }: Accepted): string {
+  return `${epoch} ${rev}`;
 }
 
 function endAll(waiters: readonly Waiter[], end: Numbers | Error): void {

@@ -99,9 +99,12 @@ function start(context: Context, session: Authed, subscription: Subscription, wa
     subscription.since = { seq: wanted.since, ...(wanted.begun ?? { until: head.head, thenRev: head.rev }) };
   if (wanted.rev !== undefined || wanted.since !== undefined) metrics.resumed(reset);
   hub.observe(subscription.channel, head.head, head.rev);
-  const { cid, lastRead } = head;
+  const { cid } = head;
+  // What was read since the head was: the join is told of it here, and nowhere else.
+  const lastRead = Math.max(head.lastRead, subscription.ownRead);
   // Another node's notice may be on its way still: nothing that is told from here on lies behind what `joined` says.
   directory.sawRead(cid, session.actor.uid, lastRead);
+  subscription.ownRead = lastRead;
   subscription.channel.standings?.advance('read', session.actor.uid, lastRead);
   hub.flusher.reply(
     session,

@@ -1,8 +1,21 @@
 import type { AcceptLog } from '@gapless/core';
 import { expect } from 'vitest';
 import type { AcceptLogs } from './accept-log.ts';
-import { acceptAll, acceptOne, ask, begun, EPOCH, everyEntry, NODE, opening, refused, saveAll, ulidOf } from './accept-log-requests.ts';
-import { range } from './commands.ts';
+import {
+  acceptAll,
+  acceptOne,
+  ask,
+  begun,
+  EPOCH,
+  everyEntry,
+  NODE,
+  opening,
+  openOne,
+  refused,
+  saveAll,
+  ulidOf,
+} from './accept-log-requests.ts';
+import { range, T0 } from './commands.ts';
 import type { Cases } from './contract.ts';
 
 export const epochCases: Cases<AcceptLogs> = {
@@ -41,6 +54,9 @@ export const epochCases: Cases<AcceptLogs> = {
     expect(await two.entries(1, shard, { after: entries[4]!.id, limit: 2 })).toEqual([]);
     expect([await two.leftovers(1), await two.leftovers(2), await two.leftovers(9)]).toEqual([[], [1], [1]]);
     expect(await two.backlog(2)).toEqual({ entries: 0 });
+    // Who was admitted to the old one is not to this one.
+    expect(await acceptOne(two, ask('c1', ulidOf(9)), 2)).toEqual(refused('over'));
+    await two.admit(2, NODE);
     expect(await acceptOne(two, ask('c1', ulidOf(9)), 2)).toEqual(refused('closed'));
     await two.drop(1);
     expect([await two.leftovers(9), await two.shardsOf(1), await everyEntry(two)]).toEqual([[], 0, []]);
@@ -53,9 +69,9 @@ export const epochCases: Cases<AcceptLogs> = {
     await acceptAll(one, 'c1', [1]);
     await saveAll(one);
     await one.begin(11);
-    await one.intend(11, 'c1');
-    await one.open(11, opening('c1'));
-    await one.accept(11, [ask('c1', ulidOf(1))]);
+    await one.admit(11, NODE);
+    await openOne(one, opening('c1'), 11);
+    expect(await acceptOne(one, ask('c1', ulidOf(1)), 11)).toMatchObject({ ok: true });
     await one.begin(12);
     expect(await two.leftovers(100)).toEqual([11]);
     await two.drop(1);
@@ -79,12 +95,12 @@ export const epochCases: Cases<AcceptLogs> = {
 /** The epoch is over, or was never begun: every call says so, or does nothing. */
 export async function nothingIn(log: AcceptLog, epoch: number): Promise<void> {
   const requests = [ask('c1', ulidOf(1)), ask('c2', ulidOf(1))];
+  await log.admit(epoch, NODE);
   expect(await log.accept(epoch, requests)).toEqual(requests.map(() => refused('over')));
   expect(await log.intend(epoch, 'c1')).toBe('over');
   expect(await log.open(epoch, opening('c1'))).toBe(false);
   expect(await log.hold(epoch, 'c1')).toBeUndefined();
-  await log.unhold(epoch, 'c1');
-  await log.close(epoch, 'c1', 1);
+  await log.close(epoch, 'c1', { opening: 1, holdMs: 1 });
   expect(await log.tails(epoch, ['c1', 'c2'])).toEqual([undefined, undefined]);
   expect(await log.pending(epoch, 'c1', { after: 0, limit: 10 })).toEqual([]);
   expect(await log.lock(epoch, 'save', 0, NODE, 1_000)).toBe(false);
@@ -94,4 +110,5 @@ export async function nothingIn(log: AcceptLog, epoch: number): Promise<void> {
   await log.delivered(epoch, 0, ['1']);
   await log.saved(epoch, 0, ['1'], [{ cid: 'c1', head: 1, rev: 1, reserved: 1 }]);
   expect(await log.backlog(epoch)).toEqual({ entries: 0 });
+  expect(await log.bar(epoch, NODE)).toBeGreaterThan(T0);
 }

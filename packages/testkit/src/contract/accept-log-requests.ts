@@ -1,10 +1,11 @@
-import type { AcceptLog, AcceptOutcome, AcceptRequest, FirstOutcome, Opening, SendCommand, ShardEntry } from '@gapless/core';
+import type { AcceptLog, AcceptOutcome, AcceptRequest, FirstOutcome, Opening, OpeningTicket, SendCommand, ShardEntry } from '@gapless/core';
 import { expect } from 'vitest';
 import { send, T0 } from './commands.ts';
 
 // Requests as short as a story needs them. The epoch is 1 unless a story has several.
 
 export const EPOCH = 1;
+/** Whoever is not told otherwise asks from here. */
 export const NODE = 'n1';
 
 const CROCKFORD = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
@@ -44,20 +45,31 @@ export async function acceptAll(log: AcceptLog, cid: string, numbers: readonly n
   return outcomes.map((outcome) => (outcome.ok ? outcome.seq : 0));
 }
 
+/** Which opening it is, its ticket says. */
 export function opening(cid: string, rest: Partial<Opening> = {}): Opening {
-  return { cid, head: 0, rev: 0, membersRev: 0, reserved: 10_000, knownFrom: KNOWN_FROM, mids: [], ...rest };
+  return { cid, opening: 0, head: 0, rev: 0, membersRev: 0, reserved: 10_000, knownFrom: KNOWN_FROM, mids: [], ...rest };
+}
+
+/** Begins to open it, which nobody else does. */
+export async function ticketFor(log: AcceptLog, cid: string, epoch = EPOCH): Promise<OpeningTicket> {
+  const ticket = await log.intend(epoch, cid);
+  if (typeof ticket === 'string') return expect.unreachable(`${cid}: ${ticket}`);
+  return ticket;
+}
+
+export async function openOne(log: AcceptLog, of: Opening, epoch = EPOCH): Promise<void> {
+  const { opening } = await ticketFor(log, of.cid, epoch);
+  expect(await log.open(epoch, { ...of, opening })).toBe(true);
 }
 
 export async function openAll(log: AcceptLog, ...openings: readonly Opening[]): Promise<void> {
-  for (const each of openings) {
-    expect(await log.intend(EPOCH, each.cid)).toBe('mine');
-    expect(await log.open(EPOCH, each)).toBe(true);
-  }
+  for (const each of openings) await openOne(log, each);
 }
 
-/** Epoch 1, with these conversations open and empty. */
+/** Epoch 1, with these conversations open and empty, and the node of `ask` admitted. */
 export async function begun(log: AcceptLog, ...cids: readonly string[]): Promise<void> {
   await log.begin(EPOCH);
+  await log.admit(EPOCH, NODE);
   await openAll(log, ...cids.map((cid) => opening(cid)));
 }
 

@@ -36,25 +36,48 @@ export const acceptNodeCases: Cases<Store> = {
   async 'a node is live for its lease, and has handed in once it said so'(store) {
     const seen = (node: string, epoch: number, handedIn = false, leaseMs = HOUR_MS) =>
       store.seenAccepting({ node, epoch, handedIn, leaseMs });
+    await beginEpoch(store, 1);
     expect(await store.acceptNodes(1)).toEqual([]);
-    await seen('n2', 1);
-    await seen('n1', 1, false, 1);
-    await seen('n3', 2);
+    expect(await seen('n2', 1)).toBe(true);
+    expect(await seen('n1', 1, false, 1)).toBe(true);
     await until(async () => (await store.acceptNodes(1))[0]?.live === false);
     expect(await store.acceptNodes(1)).toEqual([
       { node: 'n1', epoch: 1, handedIn: false, live: false },
       { node: 'n2', epoch: 1, handedIn: false, live: true },
     ]);
-    await seen('n1', 1, true);
-    await seen('n1', 1, false);
+    expect(await seen('n1', 1, true)).toBe(true);
+    expect(await seen('n1', 1, false)).toBe(true);
     expect((await store.acceptNodes(1))[0]).toEqual({ node: 'n1', epoch: 1, handedIn: true, live: true });
+  },
+
+  async 'a node is in only in the epoch that is open, and may still hand in while that is settled'(store) {
+    const seen = (node: string, epoch: number, handedIn: boolean) => store.seenAccepting({ node, epoch, handedIn, leaseMs: HOUR_MS });
+    for (const epoch of [0, 1]) for (const handedIn of [false, true]) expect(await seen('n1', epoch, handedIn)).toBe(false);
+    await beginEpoch(store, 2);
+    for (const epoch of [0, 1, 3]) for (const handedIn of [false, true]) expect(await seen('n1', epoch, handedIn)).toBe(false);
+    expect(await seen('n1', 2, false)).toBe(true);
+    await store.moveAcceptState({ epoch: 2, state: 'open' }, { epoch: 2, state: 'settling' });
+    expect(await seen('n1', 2, false)).toBe(false);
+    expect(await seen('n2', 2, false)).toBe(false);
+    expect(await store.acceptNodes(2)).toEqual([{ node: 'n1', epoch: 2, handedIn: false, live: true }]);
+    expect(await seen('n1', 2, true)).toBe(true);
+    expect(await seen('n3', 2, true)).toBe(true);
+    await store.moveAcceptState({ epoch: 2, state: 'settling' }, { epoch: 2, state: 'closed' });
+    for (const handedIn of [false, true]) expect(await seen('n2', 2, handedIn)).toBe(false);
+    expect((await store.acceptNodes(2)).map(({ node, handedIn }) => [node, handedIn])).toEqual([
+      ['n1', true],
+      ['n3', true],
+    ]);
+    for (const epoch of [0, 1, 3]) expect(await store.acceptNodes(epoch)).toEqual([]);
   },
 
   async 'a node of a newer epoch is forgotten in the older one, and never goes back'(store) {
     const seen = (epoch: number, handedIn = false) => store.seenAccepting({ node: 'n1', epoch, handedIn, leaseMs: HOUR_MS });
+    await beginEpoch(store, 1);
     await seen(1, true);
-    await seen(2);
-    await seen(1, true);
+    await beginEpoch(store, 2);
+    expect(await seen(2)).toBe(true);
+    expect(await seen(1, true)).toBe(false);
     expect(await store.acceptNodes(1)).toEqual([]);
     expect(await store.acceptNodes(2)).toEqual([{ node: 'n1', epoch: 2, handedIn: false, live: true }]);
     await store.forgetAcceptNode('n1', 1);

@@ -1,6 +1,6 @@
 import type { Outcome, Store } from '@gapless/core';
 import { expect } from 'vitest';
-import { all, beginEpoch, group, one, open, range, save, send, settle } from './commands.ts';
+import { all, beginEpoch, close, group, one, open, range, save, send, settle } from './commands.ts';
 import type { Cases } from './contract.ts';
 
 /** Several nodes, or several callers of one store, at the same moment. */
@@ -34,8 +34,27 @@ export function acceptRaceCases(reopen: (() => Promise<Store>) | undefined): Cas
         for (const epoch of range(10)) {
           await beginEpoch(store, epoch);
           const outcomes = await Promise.all(nodes.map((node) => one(node, open('c1', epoch))));
-          expect(outcomes.map((outcome) => outcome.ok && outcome.op === 'open' && outcome.opened).toSorted()).toEqual([false, true]);
+          expect(outcomes.map((outcome) => outcome.ok && outcome.op === 'open' && outcome.before).toSorted()).toEqual([0, 1]);
           await all(store, settle('c1', epoch, 1));
+        }
+      });
+    },
+
+    async 'of many openings at once the newest one has it, and each is told of the one before'(store) {
+      await group(store);
+      await withNodes(store, async (nodes) => {
+        for (const epoch of range(10)) {
+          await beginEpoch(store, epoch);
+          const openings = [3, 8, 1, 6, 2, 7, 5, 4];
+          const outcomes = await Promise.all(openings.map((opening, i) => one(nodes[i % 2]!, open('c1', epoch, { opening }))));
+          const befores = new Map(
+            outcomes.flatMap((outcome, i) => (outcome.ok && outcome.op === 'open' ? [[openings[i]!, outcome.before]] : [])),
+          );
+          // From the newest back to the first: each that was told yes is in the chain.
+          const chain: number[] = [];
+          for (let opening = 8; opening > 0; opening = befores.get(opening)!) chain.push(opening);
+          expect(chain).toEqual([...befores.keys()].toSorted((a, b) => b - a));
+          expect(await one(nodes[0]!, close('c1', epoch, 0, { opening: 8 }))).toMatchObject({ ok: true });
         }
       });
     },
@@ -50,6 +69,22 @@ export function acceptRaceCases(reopen: (() => Promise<Store>) | undefined): Cas
           const listed = await nodes[0]!.openConversations(epoch, { after: '', limit: 10 });
           expect((await opening).ok).toBe(listed.length === 1);
           await all(store, settle('c1', epoch, 0));
+        }
+      });
+    },
+
+    async 'once an epoch is no longer open, every node that was told it is in is listed'(store) {
+      await withNodes(store, async (nodes) => {
+        for (const epoch of range(10)) {
+          await beginEpoch(store, epoch);
+          const names = range(4).map((i) => `n${i}`);
+          const seen = names.map((node) => nodes[1]!.seenAccepting({ node, epoch, handedIn: false, leaseMs: 3_600_000 }));
+          await nodes[0]!.moveAcceptState({ epoch, state: 'open' }, { epoch, state: 'settling' });
+          const listed = (await nodes[0]!.acceptNodes(epoch)).map(({ node }) => node);
+          const isIn = await Promise.all(seen);
+          expect(listed).toEqual(names.filter((_, i) => isIn[i]));
+          const late = { node: 'late', epoch, handedIn: false, leaseMs: 3_600_000 };
+          expect(await Promise.all(nodes.map((node) => node.seenAccepting(late)))).toEqual([false, false]);
         }
       });
     },
@@ -101,6 +136,32 @@ export function acceptRaceCases(reopen: (() => Promise<Store>) | undefined): Cas
         }
         expect((await store.messages('c1', { after: 0, limit: 1_000 })).map(({ seq }) => seq)).toEqual(range(head));
         expect((await store.changes('c1', { after: 0, limit: 1_000 })).map((entry) => entry.rev)).toEqual(range(rev));
+      });
+    },
+
+    async 'a settlement of all that is reserved takes every number that a saver was told it may give'(store) {
+      await group(store);
+      await withNodes(store, async (nodes) => {
+        for (const epoch of range(15)) {
+          const before = (await store.conversation('c1'))!;
+          await beginEpoch(store, epoch);
+          await all(store, open('c1', epoch, { window: 1 }));
+          const reserved: number[] = [];
+          const saving = (async () => {
+            for (let i = 1; ; i++) {
+              const place = { rev: before.rev + i, window: 1 + (i % 3) };
+              const saved = await one(nodes[1]!, save(send('c1', `e${epoch}-${i}`, 'ann'), epoch, before.head + i, place));
+              if (!saved.ok) return expect(saved.code).toBe('over');
+              if (saved.op === 'save') reserved.push(saved.reserved);
+            }
+          })();
+          // Some epochs are settled at once, some after a few saves.
+          for (let asked = 0; asked < epoch % 4; asked++) await nodes[0]!.revs(['c1']);
+          await all(nodes[0]!, settle('c1', epoch, 'reserved'));
+          await saving;
+          const { head } = (await store.conversation('c1'))!;
+          expect(head).toBe(Math.max(before.head + 1, ...reserved));
+        }
       });
     },
   };

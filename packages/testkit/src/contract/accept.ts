@@ -26,7 +26,7 @@ import { feedOf } from './feed-reader.ts';
 const opened = (head: number, rest: Partial<Outcome & { op: 'open' }> = {}) => ({
   ok: true,
   op: 'open',
-  opened: true,
+  before: 0,
   head,
   rev: head,
   membersRev: 0,
@@ -42,7 +42,7 @@ export const acceptCases: Cases<Store> = {
     await all(store, add('c1', ['dan']));
     await beginEpoch(store, 7);
     expect(await one(store, open('c1', 7))).toEqual(opened(3, { rev: 4, membersRev: 4 }));
-    expect(await one(store, open('c1', 7))).toEqual(opened(3, { opened: false, rev: 4, membersRev: 4 }));
+    expect(await one(store, open('c1', 7))).toEqual(opened(3, { before: 1, rev: 4, membersRev: 4 }));
     expect(await store.heads('ann', ['c1'])).toMatchObject([{ head: 3, rev: 4, epoch: 7 }]);
     expect(await store.conversation('c1')).toMatchObject({ head: 3, rev: 4 });
   },
@@ -50,14 +50,14 @@ export const acceptCases: Cases<Store> = {
   async 'what is reserved grows only'(store) {
     await group(store);
     await beginEpoch(store, 1);
-    expect(await one(store, open('c1', 1, 10))).toMatchObject({ reserved: 10 });
-    expect(await one(store, open('c1', 1, 5))).toMatchObject({ reserved: 10 });
+    expect(await one(store, open('c1', 1, { window: 10 }))).toMatchObject({ reserved: 10 });
+    expect(await one(store, open('c1', 1, { window: 5 }))).toMatchObject({ reserved: 10 });
     expect(await one(store, save(send('c1', 'm1', 'ann'), 1, 1, { window: 20 }))).toMatchObject({ reserved: 21 });
     expect(await one(store, save(send('c1', 'm2', 'ann'), 1, 2, { window: 3 }))).toMatchObject({ reserved: 21 });
     expect(await one(store, save(send('c1', 'm2', 'ann'), 1, 2, { window: 50 }))).toMatchObject({ dup: true, reserved: 21 });
     expect(await store.openConversations(1, { after: '', limit: 10 })).toEqual([{ cid: 'c1', head: 2, rev: 2, reserved: 21 }]);
     await all(store, close('c1', 1, 2));
-    expect(await one(store, open('c1', 1, 5))).toMatchObject({ opened: true, reserved: 7 });
+    expect(await one(store, open('c1', 1, { opening: 2, window: 5 }))).toMatchObject({ before: 0, reserved: 7 });
   },
 
   async 'only in the epoch that is open a conversation is opened, and in one at a time'(store) {

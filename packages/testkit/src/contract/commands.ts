@@ -41,8 +41,8 @@ export function delivered(cid: string, uid: string, did: string, pos: number): C
   return { op: 'delivered', cid, uid, did, pos };
 }
 
-export function open(cid: string, epoch: number, window = 100): Command {
-  return { op: 'open', cid, epoch, window };
+export function open(cid: string, epoch: number, { opening = 1, window = 100 } = {}): Command {
+  return { op: 'open', cid, epoch, opening, window };
 }
 
 /** Of a conversation whose revs are its seqs, unless `rev` says otherwise. */
@@ -50,14 +50,20 @@ export function save(command: SendCommand, epoch: number, seq: number, { rev = s
   return { op: 'save', cid: command.cid, epoch, seq, rev, send: command, window };
 }
 
-export function close(cid: string, epoch: number, head: number): Command {
-  return { op: 'close', cid, epoch, head };
+export function close(cid: string, epoch: number, head: number, { opening = 1 } = {}): Command {
+  return { op: 'close', cid, epoch, opening, head };
 }
 
 /** `sends` by their seqs. */
-export function settle(cid: string, epoch: number, upTo: number, sends: Readonly<Record<number, SendCommand>> = {}): Command {
+export function settle(
+  cid: string,
+  epoch: number,
+  upTo: number | 'reserved',
+  sends: Readonly<Record<number, SendCommand>> = {},
+  rest: { readonly opening?: number } = {},
+): Command {
   const messages = Object.entries(sends).map(([seq, command]) => ({ seq: Number(seq), rev: Number(seq), send: command }));
-  return { op: 'settle', cid, epoch, at: T0, messages, upTo };
+  return { op: 'settle', cid, epoch, at: T0, messages, upTo, ...rest };
 }
 
 /** Conversations may be opened in that epoch from now on. */

@@ -1,6 +1,19 @@
 export { ACCEPT_CONTRACT, type AcceptLogs, acceptLogContract } from './accept-log.ts';
 export { nothingIn } from './accept-log-epochs.ts';
-export { acceptAll, acceptOne, ask, begun, everyEntry, openAll, opening, saveAll, seqsOf, ulidOf } from './accept-log-requests.ts';
+export {
+  acceptAll,
+  acceptOne,
+  ask,
+  begun,
+  everyEntry,
+  openAll,
+  opening,
+  openOne,
+  saveAll,
+  seqsOf,
+  ticketFor,
+  ulidOf,
+} from './accept-log-requests.ts';
 export { brokerContract } from './broker.ts';
 export { type BusRecord, type BusVariant, busContract } from './bus.ts';
 export { readKafkaEvents, readNatsEvents } from './bus-readers.ts';

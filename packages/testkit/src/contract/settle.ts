@@ -14,9 +14,9 @@ async function openGroup(store: Store, count = 0): Promise<void> {
 const a = (mid: string, rest: Partial<SendCommand> = {}) => send('c1', mid, 'ann', rest);
 
 /** The log row of a number whose message was lost; `settle` of these commands is at T0. */
-function lostAt(seq: number): unknown {
-  const message = { cid: 'c1', seq, rev: seq, from: 'system', at: T0, kind: 'lost', body: '{}', recalledAt: T0 };
-  return { op: 'message', cid: 'c1', rev: seq, message: { ...message, mid: expect.stringMatching(/[^\w-]/) } };
+function lostAt(seq: number, rev = seq): unknown {
+  const message = { cid: 'c1', seq, rev, from: 'system', at: T0, kind: 'lost', body: '{}', recalledAt: T0 };
+  return { op: 'message', cid: 'c1', rev, message: { ...message, mid: expect.stringMatching(/[^\w-]/) } };
 }
 
 const lostChange = (rev: number, seqs: readonly number[]): LogEntry => ({
@@ -60,12 +60,48 @@ export const settleCases: Cases<Store> = {
     expect(place(await one(store, a('c')))).toEqual({ seq: 3, rev: 3, dup: false });
   },
 
-  async 'what is saved already, or beyond the last number, is left out'(store) {
+  async 'what is saved already is left out'(store) {
     await openGroup(store, 1);
     await all(store, save(a('b'), 1, 2));
-    const outcome = await one(store, settle('c1', 1, 3, { 1: a('m1'), 2: a('b'), 3: a('c'), 4: a('d') }));
+    const outcome = await one(store, settle('c1', 1, 3, { 1: a('m1'), 2: a('b'), 3: a('c') }));
     expect(outcome).toEqual({ ok: true, op: 'settle', entries: [entryOf(a('c'), 3)] });
     expect(await store.conversation('c1')).toMatchObject({ head: 3, rev: 3 });
+  },
+
+  async 'it goes up to the newest message, and never back, whatever the last number is said to be'(store) {
+    await openGroup(store, 2);
+    const entries = [lostAt(3), entryOf(a('d'), 4), lostChange(5, [3])];
+    expect(await one(store, settle('c1', 1, 3, { 4: a('d') }))).toEqual({ ok: true, op: 'settle', entries });
+    await all(store, open('c1', 1, { opening: 2 }));
+    expect(await one(store, settle('c1', 1, 1))).toEqual({ ok: true, op: 'settle', entries: [] });
+    expect(await store.conversation('c1')).toMatchObject({ head: 4, rev: 5 });
+  },
+
+  async 'all that is reserved is settled where that is asked for'(store) {
+    await group(store, 1);
+    await beginEpoch(store, 1);
+    await all(store, open('c1', 1, { window: 3 }), save(a('b'), 1, 2, { window: 4 }));
+    const entries = [entryOf(a('c'), 3), lostAt(4), entryOf(a('e'), 5), lostAt(6), lostChange(7, [4, 6])];
+    expect(await one(store, settle('c1', 1, 'reserved', { 3: a('c'), 5: a('e') }))).toEqual({ ok: true, op: 'settle', entries });
+    expect(await store.conversation('c1')).toMatchObject({ head: 6, rev: 7 });
+    expect(await one(store, settle('c1', 1, 'reserved'))).toEqual({ ok: true, op: 'settle', entries: [] });
+    // Of what was reserved before, nothing is left.
+    expect(await one(store, open('c1', 1, { opening: 2, window: 1 }))).toMatchObject({ head: 6, reserved: 7 });
+    const beyond = [lostAt(7, 8), lostAt(8, 9), entryOf(a('i'), 9, 10), lostChange(11, [7, 8])];
+    expect(await one(store, settle('c1', 1, 'reserved', { 9: a('i') }))).toEqual({ ok: true, op: 'settle', entries: beyond });
+  },
+
+  async 'where an opening is named, only that one is settled'(store) {
+    await group(store, 1);
+    await beginEpoch(store, 1);
+    await all(store, open('c1', 1, { opening: 4 }), open('c1', 1, { opening: 6 }));
+    const nothing = { ok: true, op: 'settle', entries: [] };
+    for (const opening of [4, 5, 7]) expect(await one(store, settle('c1', 1, 2, { 2: a('b') }, { opening }))).toEqual(nothing);
+    expect(await store.heads('ann', ['c1'])).toMatchObject([{ head: 1, epoch: 1 }]);
+    const entries = [entryOf(a('b'), 2)];
+    expect(await one(store, settle('c1', 1, 2, { 2: a('b') }, { opening: 6 }))).toEqual({ ok: true, op: 'settle', entries });
+    expect(await one(store, settle('c1', 1, 'reserved', {}, { opening: 6 }))).toEqual(nothing);
+    expect(await store.heads('ann', ['c1'])).toMatchObject([{ head: 2, epoch: 0 }]);
   },
 
   async 'revs go on densely, whatever the accept log said'(store) {
@@ -101,8 +137,8 @@ export const settleCases: Cases<Store> = {
     expect(await one(store, save(a('c'), 1, 3))).toMatchObject({ ok: true, dup: true });
     expect(await one(store, save(a('d'), 1, 4))).toEqual({ ok: false, code: 'over' });
     expect(await one(store, close('c1', 1, 3))).toEqual({ ok: false, code: 'over' });
-    expect(await one(store, open('c1', 1))).toMatchObject({ ok: true, opened: true, head: 3, rev: 4 });
-    await all(store, close('c1', 1, 3));
+    expect(await one(store, open('c1', 1, { opening: 2 }))).toMatchObject({ ok: true, before: 0, head: 3, rev: 4 });
+    await all(store, close('c1', 1, 3, { opening: 2 }));
     expect(place(await one(store, a('b')))).toEqual({ seq: 4, rev: 5, dup: false });
     expect(place(await one(store, a('c')))).toEqual({ seq: 3, rev: 3, dup: true });
   },

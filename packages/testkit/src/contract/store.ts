@@ -1,6 +1,7 @@
 import type { Store } from '@gapless/core';
 import { acceptCases } from './accept.ts';
 import { acceptNodeCases } from './accept-nodes.ts';
+import { acceptOpeningCases } from './accept-openings.ts';
 import { acceptRaceCases } from './accept-races.ts';
 import { accountCases } from './accounts.ts';
 import { contract, type Skip } from './contract.ts';
@@ -35,6 +36,7 @@ export function storeContract(name: string, { open, reopen }: StoreVariant, skip
     ...feedCases(reopen),
     ...leaseCases(reopen),
     ...acceptCases,
+    ...acceptOpeningCases,
     ...settleCases,
     ...acceptNodeCases,
     ...acceptRaceCases(reopen),

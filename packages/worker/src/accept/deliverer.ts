@@ -53,8 +53,11 @@ export class Deliverer {
     const { accept, node, tell } = this.#deps;
     if (this.#locks.owned.length === 0) await this.#locks.renew();
     const parts = [];
-    for (const shard of this.#locks.takeFresh())
-      parts.push({ shard, entries: await accept.reclaim(epoch, 'deliver', { shard, node, count: COUNT }) });
+    for (const shard of this.#locks.takeFresh()) {
+      const entries = await accept.reclaim(epoch, 'deliver', { shard, node, count: COUNT });
+      if (entries.length === COUNT) this.#locks.refresh(shard);
+      parts.push({ shard, entries });
+    }
     const shards = this.#locks.owned;
     if (shards.length > 0) parts.push(...(await accept.read(epoch, 'deliver', { shards, node, count: COUNT, blockMs: 0 })));
     const revs = new Map<string, number>();

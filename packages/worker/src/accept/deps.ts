@@ -4,7 +4,7 @@ import type { Clock } from '@gapless/kit';
 export interface AcceptWorkerDeps {
   readonly node: string;
   readonly accept: AcceptLog;
-  readonly epochs: Pick<Epochs, 'epoch' | 'change' | 'look' | 'liveNodes'>;
+  readonly epochs: Pick<Epochs, 'epoch' | 'change' | 'look' | 'giveUp' | 'liveNodes'>;
   readonly writer: Pick<Writer, 'append'>;
   readonly rules: Pick<TwoPhaseRules, 'deliverBeforeSaved'>;
   readonly clock: Clock;

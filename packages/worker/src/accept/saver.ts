@@ -1,12 +1,4 @@
-import {
-  AcceptLogAway,
-  type CommittedEntry,
-  committedEntry,
-  type KnownRev,
-  type Outcome,
-  type SavedUpTo,
-  type ShardEntry,
-} from '@gapless/core';
+import { AcceptLogAway, type CommittedEntry, committedEntry, type Outcome, type SavedUpTo, type ShardEntry } from '@gapless/core';
 import { type AcceptWorkerDeps, RETRY_MAX_MS, RETRY_MS } from './deps.ts';
 import { Paces } from './pace.ts';
 import { ShardLocks } from './shard-locks.ts';
@@ -18,6 +10,16 @@ interface Waiting extends ShardEntry {
 interface Saved {
   readonly entry: Waiting;
   readonly outcome: Outcome & ({ ok: true; op: 'save' } | { ok: false; code: 'twice' });
+}
+
+interface Committing {
+  readonly saved: Saved[];
+  /** To be tried again. */
+  readonly failed: Waiting[];
+  /** Some of those lack a number before them. */
+  readonly waiting: boolean;
+  /** The store has no place for some. */
+  readonly misplaced: boolean;
 }
 
 /** After so many tries a number is still missing before it: another worker has read it, and may be gone. */
@@ -108,8 +110,13 @@ export class Saver {
     let ahead = 0;
     while (left.length > 0) {
       if (this.#closed || epochs.epoch !== epoch) return false;
-      const { saved, failed, waiting } = await this.#commit(epoch, left);
+      const { saved, failed, waiting, misplaced } = await this.#commit(epoch, left);
       if (saved.length > 0) await this.#finish(epoch, saved);
+      if (misplaced) {
+        // Nothing is lost: at its end everything that the log has is brought into the store.
+        epochs.giveUp(epoch);
+        return false;
+      }
       left = failed;
       if (left.length === 0) break;
       if (waiting && ++ahead >= AHEAD_TRIES) {
@@ -123,7 +130,7 @@ export class Saver {
     return true;
   }
 
-  async #commit(epoch: number, entries: readonly Waiting[]): Promise<{ saved: Saved[]; failed: Waiting[]; waiting: boolean }> {
+  async #commit(epoch: number, entries: readonly Waiting[]): Promise<Committing> {
     const { writer, clock, log } = this.#deps;
     const now = clock.now();
     const settled = await Promise.allSettled(
@@ -134,6 +141,7 @@ export class Saver {
     const saved: Saved[] = [];
     const failed: Waiting[] = [];
     let waiting = false;
+    let misplaced = false;
     for (const [i, result] of settled.entries()) {
       const entry = entries[i]!;
       const outcome = result.status === 'fulfilled' ? result.value : undefined;
@@ -142,10 +150,12 @@ export class Saver {
       else if (!outcome.ok && outcome.code === 'ahead') {
         waiting = true;
         failed.push(entry);
-      } else if (!outcome.ok && outcome.code === 'over') this.#deps.epochs.look();
-      else log.error({ outcome, cid: entry.accepted.send.cid }, 'an accepted message was refused by the store');
+      } else {
+        misplaced = true;
+        log.error({ outcome, cid: entry.accepted.send.cid, seq: entry.accepted.seq }, 'an accepted message was refused by the store');
+      }
     }
-    return { saved, failed, waiting };
+    return { saved, failed, waiting, misplaced };
   }
 
   /** They are in the store: tells the log, and everybody. */
@@ -153,7 +163,7 @@ export class Saver {
     const { accept, metrics, clock, epochs } = this.#deps;
     const now = clock.now();
     metrics.saved(saved.map(({ entry }) => Math.max(0, now - entry.accepted.send.at)));
-    this.#tell(saved);
+    this.#tell(epoch, saved);
     try {
       for (const [shard, own] of Map.groupBy(saved, ({ entry }) => entry.shard)) {
         const ids = own.map(({ entry }) => entry.id);
@@ -167,7 +177,7 @@ export class Saver {
     }
   }
 
-  #tell(saved: readonly Saved[]): void {
+  #tell(epoch: number, saved: readonly Saved[]): void {
     const { tell, rules, log } = this.#deps;
     const entries: CommittedEntry[] = [];
     const revs = new Map<string, number>();
@@ -179,8 +189,7 @@ export class Saver {
         entries.push(...(outcome.entries ?? []).map(committedEntry));
       } else if (!rules.deliverBeforeSaved && outcome.entry !== undefined) entries.push(committedEntry(outcome.entry));
     }
-    const known: KnownRev[] = [...revs].map(([cid, rev]) => ({ cid, rev }));
-    tell({ entries, receipts: [], revs: [], saved: known });
+    tell({ entries, receipts: [], revs: [], saved: [...revs].map(([cid, rev]) => ({ cid, rev, epoch })) });
   }
 }
 

@@ -11,7 +11,7 @@ import { perform, type Stage } from '../stage.ts';
 
 const CLIENTS = '10.88.0.1';
 const SERVER = '10.88.0.2';
-/** Of each network: longer than clients wait for a sign of life. */
+/** Of each network: longer than a bare client waits for a sign of life. */
 const BAD_MS = 20_000;
 
 export const badNetwork: Drill = {

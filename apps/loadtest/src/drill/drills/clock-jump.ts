@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Drill } from '../drill.ts';
+import { judgeMids } from '../means/mid-probe.ts';
 import { missingClock, openShiftedClock, type ShiftedClock } from '../means/shifted-clock.ts';
 import { judgeTokens, openProbe } from '../means/token-probe.ts';
 import { inWords } from '../means/tools.ts';
@@ -45,6 +46,7 @@ async function jump(stage: Stage, clocks: readonly ShiftedClock[], jumps: readon
   stage.log(`the clocks are off by ${jumps.join(', ')} s`);
   await expectClocks(stage, jumps);
   await judgeTokens(stage, jumps);
+  await judgeMids(stage);
   await sleep(JUMP_MS);
   for (const [n, probe] of idle.entries()) {
     const told = probe.told.slice(1).join(', ');

@@ -4,9 +4,9 @@ import type { Drill, DrillContext, DrillResult } from '../drill.ts';
 import { type Cable, layCable } from '../means/cable.ts';
 import { missingForCell, runInCell } from '../means/cell.ts';
 import { converged } from '../means/convergence.ts';
-import { type Direction, type Fence, openFence, type Peer } from '../means/fence.ts';
+import { type Direction, type Fence, openFence, type Peer, tryFence } from '../means/fence.ts';
 import { type Namespace, openNamespace } from '../means/namespace.ts';
-import { inWords } from '../means/tools.ts';
+import { inWords, missingAbility } from '../means/tools.ts';
 import { missing as missingServices, openPostgres, openRedis } from '../services.ts';
 import { perform, type Stage } from '../stage.ts';
 
@@ -42,7 +42,10 @@ export const partition: Drill = {
   name: 'partition',
   what: 'One of three nodes is cut off from the broker, the store, both, or its clients, also in one direction only, and comes back.',
   async missing() {
-    return inWords(missingForCell('nsenter', 'nft')) ?? (await missingServices('postgres', 'redis'));
+    const tools = missingForCell('nsenter', 'nft');
+    return (
+      inWords(tools.length > 0 ? tools : missingAbility('rules of nftables', tryFence)) ?? (await missingServices('postgres', 'redis'))
+    );
   },
   run: (context) => runInCell(import.meta.url, context),
 };

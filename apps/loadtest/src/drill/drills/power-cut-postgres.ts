@@ -1,16 +1,16 @@
 import { join } from 'node:path';
 import type { Drill, DrillContext, DrillResult } from '../drill.ts';
-import { missingForCell, runInCell } from '../means/cell.ts';
+import { runInCell } from '../means/cell.ts';
 import { mountCuttableDisk } from '../means/mount.ts';
 import { inWords, run } from '../means/tools.ts';
 import { missing as missingServices, openPostgres } from '../services.ts';
 import { perform } from '../stage.ts';
-import { CUTS, cutAgainAndAgain, DISK_BYTES } from './power-cut.ts';
+import { CUTS, cutAgainAndAgain, DISK_BYTES, missingForCut } from './power-cut.ts';
 
 export const powerCutPostgres: Drill = {
   name: 'power-cut-postgres',
   what: `The power of PostgreSQL's machine fails ${CUTS} times under load: nothing acked is gone, and the server goes on by itself.`,
-  missing: async () => inWords(missingForCell('mkfs.ext4', 'python3')) ?? (await missingServices('postgres')),
+  missing: async () => inWords(missingForCut()) ?? (await missingServices('postgres')),
   run: (context) => runInCell(import.meta.url, context),
 };
 

@@ -4,8 +4,8 @@ import { seededRandom } from '@gapless/kit';
 import type { RunningService } from '@gapless/launch';
 import type { Drill, DrillContext, DrillResult } from '../drill.ts';
 import { missingForCell, runInCell } from '../means/cell.ts';
-import { type CuttableDisk, mountCuttableDisk } from '../means/mount.ts';
-import { inWords } from '../means/tools.ts';
+import { type CuttableDisk, mountCuttableDisk, tryCut } from '../means/mount.ts';
+import { inWords, missingAbility } from '../means/tools.ts';
 import { perform, type Stage } from '../stage.ts';
 
 export const DISK_BYTES = 256 * 2 ** 20;
@@ -16,9 +16,14 @@ const WORK_MAX_MS = 3_000;
 export const powerCut: Drill = {
   name: 'power-cut',
   what: `The power of a server fails ${CUTS} times under load: what was not on the disk is gone, and nothing acked is among it.`,
-  missing: async () => inWords(missingForCell('mkfs.ext4', 'python3')),
+  missing: async () => inWords(missingForCut()),
   run: (context) => runInCell(import.meta.url, context),
 };
+
+export function missingForCut(): string[] {
+  const missing = missingForCell('mkfs.ext4', 'python3');
+  return missing.length > 0 ? missing : missingAbility('a loop-mounted ext4 that can be shut down', tryCut);
+}
 
 export function inside(context: DrillContext): Promise<DrillResult> {
   const disk = mountCuttableDisk(join(context.dir, 'disk'), DISK_BYTES);

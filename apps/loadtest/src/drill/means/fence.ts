@@ -37,6 +37,11 @@ export function openFence(node: Namespace, cable: Cable): Fence {
   };
 }
 
+/** Whether packets can be dropped here, in a namespace that is gone again. */
+export function tryFence(): void {
+  run('unshare', '--net', 'nft', 'add', 'table', ...TABLE);
+}
+
 /** As nft reads it: for the node, and for this end of its cable. */
 export function rulesets(peers: readonly Peer[], direction: Direction, device: string): readonly [string, string] {
   return [

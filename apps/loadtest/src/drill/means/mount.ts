@@ -1,4 +1,5 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, statfsSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statfsSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { run } from './tools.ts';
 
@@ -40,6 +41,17 @@ export interface CuttableDisk {
 
 /** Has the kernel end a file system as it is on disk, its own journal included: EXT4_IOC_SHUTDOWN, EXT4_GOING_FLAGS_NOLOGFLUSH. */
 const SHUTDOWN = 'import fcntl, os, struct, sys; fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x8004587D, struct.pack("I", 2))';
+
+/** Whether this kernel can cut the power of a file system, by doing it to one that is gone again. */
+export function tryCut(): void {
+  const folder = mkdtempSync(join(tmpdir(), 'gapless-cut-'));
+  const script = `truncate -s 8M image && mkfs.ext4 -q -F image && mkdir disk && mount -o loop image disk && python3 -c '${SHUTDOWN}' disk`;
+  try {
+    run('unshare', '--mount', 'sh', '-c', `cd '${folder}' && ${script}`);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
 
 /** Makes an ext4 of this size in a file beside `folder`, and mounts it there. */
 export function mountCuttableDisk(folder: string, bytes: number): CuttableDisk {

@@ -7,6 +7,8 @@ export const TOOLS = {
   ip: 'iproute2',
   'mkfs.ext4': 'e2fsprogs',
   mount: 'mount',
+  nbdfuse: 'libnbd-bin',
+  nbdkit: 'nbdkit',
   nft: 'nftables',
   nsenter: 'util-linux',
   python3: 'python3',

@@ -13,11 +13,28 @@ export interface AcceptTime extends AcceptLimits {
   readonly now: number;
 }
 
-/** Numbers for one send, or why there are none. */
-export function acceptOne(state: EpochState, request: AcceptRequest, time: AcceptTime): AcceptOutcome {
+/** Numbers for sends, in their order, or why there are none. */
+export function acceptAll(state: EpochState, requests: readonly AcceptRequest[], time: AcceptTime): AcceptOutcome[] {
+  const refused = new Map<string, AcceptOutcome>();
+  return requests.map((request) => {
+    if (!state.admitted.has(request.node)) return { ok: false, code: 'over' };
+    const { cid } = request.send;
+    const conversation = state.conversations.get(cid);
+    if (!isAccepting(conversation)) return { ok: false, code: refusal(conversation, time.now) };
+    const known = knownOutcome(state, conversation, request, time);
+    if (known?.ok === false && (known.code === 'mid_conflict' || known.code === 'bad_frame')) return known;
+    // Who comes back with what was refused finds nothing behind it accepted before it.
+    const before = refused.get(cid);
+    if (before !== undefined) return before;
+    if (known === undefined) return give(state, conversation, request, time);
+    if (!known.ok) refused.set(cid, known);
+    return known;
+  });
+}
+
+/** Why a send gets no number, or what it has; undefined where it is new. */
+function knownOutcome(state: EpochState, conversation: OpenState, request: AcceptRequest, time: AcceptTime): AcceptOutcome | undefined {
   const { send, looked } = request;
-  const conversation = state.conversations.get(send.cid);
-  if (!isAccepting(conversation)) return { ok: false, code: refusal(conversation, time.now) };
   if (send.membersRev !== undefined && send.membersRev !== conversation.membersRev) return { ok: false, code: 'stale' };
   const say = badReference(request, conversation.head);
   if (say !== undefined) return { ok: false, code: 'bad_frame', say };
@@ -26,7 +43,7 @@ export function acceptOne(state: EpochState, request: AcceptRequest, time: Accep
   if (conversation.head >= conversation.reserved) return { ok: false, code: 'full' };
   if (state.waiting >= time.backlogMax) return { ok: false, code: 'busy' };
   if (!looked && !(isUlid(send.mid) && send.mid > conversation.knownFrom)) return { ok: false, code: 'unsure' };
-  return give(state, conversation, request, time);
+  return undefined;
 }
 
 export function remember(generation: Generation, first: FirstOutcome): void {

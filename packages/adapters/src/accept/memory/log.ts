@@ -7,8 +7,8 @@ import {
   type SavedUpTo,
   type ShardEntry,
 } from '@gapless/core';
-import { acceptOne, isOpen } from './accepting.ts';
-import { close, hold, intend, open, tailOf, unhold } from './conversations.ts';
+import { acceptAll, isOpen } from './accepting.ts';
+import { close, hold, intend, open, tailOf } from './conversations.ts';
 import type { MemoryAcceptServer } from './server.ts';
 import { entriesOf, oldestOf, read, reclaim, saved } from './shards.ts';
 import { type EpochState, newEpoch, type ShardState } from './state.ts';
@@ -17,8 +17,6 @@ import { type EpochState, newEpoch, type ShardState } from './state.ts';
 export class MemoryAcceptLog implements AcceptLog {
   readonly capabilities = { durable: false, multiProcess: false };
   readonly #server: MemoryAcceptServer;
-  /** Of the openings of this node. */
-  readonly #tokens = new Map<string, number>();
   readonly #stops = new Set<() => void>();
   #ended = false;
 
@@ -37,7 +35,7 @@ export class MemoryAcceptLog implements AcceptLog {
     this.#ask(() => {
       const { state, run, shards } = this.#server;
       if (this.#server.epoch(epoch) !== undefined) return;
-      if ((state.current?.epoch ?? 0) > epoch || state.epochs.get(epoch)?.used)
+      if ((state.current?.epoch ?? 0) > epoch || state.epochs.get(epoch)?.openings)
         throw new Error(`accept log: epoch ${epoch} was begun here before`);
       state.epochs.set(epoch, newEpoch(shards));
       state.current = { epoch, run };
@@ -50,44 +48,39 @@ export class MemoryAcceptLog implements AcceptLog {
     return stop;
   }
 
+  async admit(epoch: number, node: string) {
+    this.#in(epoch, undefined, ({ admitted }) => void admitted.add(node));
+  }
+
+  async bar(epoch: number, node: string) {
+    this.#in(epoch, undefined, ({ admitted }) => void admitted.delete(node));
+    return this.#now;
+  }
+
   async accept(epoch: number, requests: readonly AcceptRequest[]) {
     return this.#ask(() => {
       const state = this.#server.epoch(epoch);
       if (state === undefined) return requests.map(() => ({ ok: false, code: 'over' }) as const);
-      const time = { ...this.#server.limits, epoch, now: this.#now };
-      const outcomes = requests.map((request) => acceptOne(state, request, time));
+      const outcomes = acceptAll(state, requests, { ...this.#server.limits, epoch, now: this.#now });
       this.#server.wake();
       return outcomes;
     });
   }
 
   async intend(epoch: number, cid: string) {
-    return this.#in(epoch, 'over' as const, (state) => {
-      const token = this.#server.nextToken();
-      const answer = intend(state, cid, { token, now: this.#now });
-      if (answer === 'mine' || answer === 'again') this.#tokens.set(cid, token);
-      return answer;
-    });
+    return this.#in<ReturnType<typeof intend> | 'over'>(epoch, 'over', (state) => intend(state, cid, this.#now));
   }
 
   async open(epoch: number, opening: Opening) {
-    return this.#in(epoch, false, (state) => {
-      const token = this.#tokens.get(opening.cid) ?? 0;
-      this.#tokens.delete(opening.cid);
-      return open(state, opening, { token, now: this.#now });
-    });
+    return this.#in(epoch, false, (state) => open(state, opening, this.#now));
   }
 
   async hold(epoch: number, cid: string) {
     return this.#in(epoch, undefined, (state) => hold(state, cid));
   }
 
-  async close(epoch: number, cid: string, holdMs: number) {
-    this.#in(epoch, undefined, (state) => close(state, cid, this.#now + holdMs));
-  }
-
-  async unhold(epoch: number, cid: string) {
-    this.#in(epoch, undefined, (state) => unhold(state, cid));
+  async close(epoch: number, cid: string, { opening, holdMs }: { opening: number; holdMs: number }) {
+    this.#in(epoch, undefined, (state) => close(state, cid, { opening, until: this.#now + holdMs }));
   }
 
   async tails(epoch: number, cids: readonly string[]) {

@@ -1,7 +1,19 @@
 import { AcceptLogAway } from '@gapless/core';
 import { systemClock } from '@gapless/kit';
 import { FakeClock, settled } from '@gapless/testkit';
-import { acceptAll, acceptOne, ask, begun, everyEntry, nothingIn, opening, saveAll, seqsOf, ulidOf } from '@gapless/testkit/contract';
+import {
+  acceptAll,
+  acceptOne,
+  ask,
+  begun,
+  everyEntry,
+  nothingIn,
+  opening,
+  saveAll,
+  seqsOf,
+  ticketFor,
+  ulidOf,
+} from '@gapless/testkit/contract';
 import { expect, test } from 'vitest';
 import { openMemoryAcceptLog } from './index.ts';
 
@@ -64,7 +76,7 @@ test('set back: another run, with what was there then', async () => {
     await expect(log.begin(1)).rejects.toThrow('was begun here before');
     await log.begin(2);
     expect(await log.leftovers(2)).toEqual([1]);
-    expect(await log.intend(2, 'c1')).toBe('mine');
+    expect(await log.intend(2, 'c1')).toEqual({ opening: 1, first: 1 });
   }
 });
 
@@ -99,7 +111,7 @@ test('an opening is another’s after two seconds', async () => {
   await clock.advance(1_999);
   expect(await two.intend(1, 'c1')).toBe('opening');
   await clock.advance(1);
-  expect(await two.intend(1, 'c1')).toBe('again');
+  expect(await two.intend(1, 'c1')).toEqual({ opening: 2, first: 1 });
   expect(await one.intend(1, 'c1')).toBe('opening');
 });
 
@@ -146,7 +158,8 @@ test('two runs of the same steps are equal', async () => {
     for (const n of [1, 2, 3]) void one.accept(1, [ask('c1', ulidOf(n)), ask('c2', ulidOf(n))]).then((outcomes) => told.push(outcomes));
     await settled();
     await clock.advance(2_500);
-    told.push(await two.intend(1, 'c3'), await one.open(1, opening('c3')), await two.backlog(1), server.fault.snapshot());
+    const { opening: own } = await ticketFor(two, 'c3');
+    told.push(own, await one.open(1, opening('c3', { opening: own })), await two.backlog(1), server.fault.snapshot());
     return told;
   };
   expect(await play()).toEqual(await play());

@@ -39,7 +39,6 @@ export class MemoryAcceptServer {
   readonly fault: AcceptFault;
   #state: LogState = { current: undefined, epochs: new Map() };
   #run = 1;
-  #tokens = 0;
   #away = false;
   #mute = false;
   readonly #watchers = new Set<() => void>();
@@ -72,10 +71,6 @@ export class MemoryAcceptServer {
 
   get run(): number {
     return this.#run;
-  }
-
-  nextToken(): number {
-    return ++this.#tokens;
   }
 
   /** What the log has of an epoch that it was set up for in this very run. */

@@ -13,18 +13,20 @@ export interface EpochState {
   readonly locks: Map<string, { node: string; until: number }>;
   /** Entries that are not saved. */
   waiting: number;
-  /** A conversation was to be opened: it cannot be begun anew. */
-  used: boolean;
+  readonly admitted: Set<string>;
+  /** How many there were, each with its number. After the first one it cannot be begun anew. */
+  openings: number;
 }
 
 export type ConversationState =
-  | { state: 'opening'; token: number; since: number }
+  | { state: 'opening'; opening: number; first: number; since: number }
   /** Not open, and nobody opens it until then. */
   | { state: 'shut'; until: number }
   | OpenState;
 
 export interface OpenState {
   state: 'open' | 'held';
+  readonly opening: number;
   head: number;
   rev: number;
   savedHead: number;
@@ -64,7 +66,14 @@ export interface GroupState {
 }
 
 export function newEpoch(shards: number): EpochState {
-  return { conversations: new Map(), shards: Array.from({ length: shards }, newShard), locks: new Map(), waiting: 0, used: false };
+  return {
+    conversations: new Map(),
+    shards: Array.from({ length: shards }, newShard),
+    locks: new Map(),
+    waiting: 0,
+    admitted: new Set(),
+    openings: 0,
+  };
 }
 
 export function newGeneration(): Generation {

@@ -12,7 +12,7 @@ export function acceptArgs(requests: readonly AcceptRequest[], { backlogMax, mem
     const { cid, mid, at, replyTo = 0, threadRoot = 0, membersRev = '' } = send;
     const message: EntryMessage = { node, send: withoutRights(send) };
     args.push(bytesOf(cid), `${shardHashOf(cid)}`, bytesOf(mid), identityOf(send), `${at}`);
-    args.push(`${replyTo}`, `${threadRoot}`, `${membersRev}`, looked ? '1' : '', JSON.stringify(message));
+    args.push(`${replyTo}`, `${threadRoot}`, `${membersRev}`, looked ? '1' : '', JSON.stringify(message), bytesOf(node));
   }
   return args;
 }

@@ -13,7 +13,10 @@ interface Waiting {
   reject(error: unknown): void;
 }
 
-/** Calls that come while others are under way share a script, in their order: that costs Redis half as much, and this process a quarter. */
+/**
+ * Calls that come while others are under way share a script, in their order, as if they were one: that costs Redis half as much, and this
+ * process a quarter.
+ */
 export class AcceptQueue {
   readonly #send: (epoch: number, requests: readonly AcceptRequest[]) => Promise<readonly AcceptOutcome[]>;
   #waiting: Waiting[] = [];

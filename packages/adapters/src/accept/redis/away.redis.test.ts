@@ -95,8 +95,11 @@ test('a full Redis takes nothing more, but what is saved makes room', async (ctx
   expect(outcome).toEqual({ ok: false, code: 'busy' });
   expect(await log.accept(1, [ask('c1', ulidOf(1), { body }), ask('c2', ulidOf(1))])).toContainEqual({ ok: false, code: 'busy' });
   expect(await log.epoch()).toBe(1);
-  expect(await log.hold(1, 'c2')).toMatchObject({ head: 0 });
-  await log.unhold(1, 'c2');
+  const held = await log.hold(1, 'c2');
+  expect(held).toMatchObject({ head: 0 });
+  await log.close(1, 'c2', { opening: held!.opening, holdMs: 60_000 });
+  await log.admit(1, 'n2');
+  await log.bar(1, 'n2');
   expect(await log.lock(1, 'save', 0, 'n1', 60_000)).toBe(true);
   const read = await log.read(1, 'save', { shards: [0, 1], node: 'n1', count: 10_000, blockMs: 1 });
   expect(read.flatMap(({ entries }) => seqsOf(entries))).toEqual(Array.from({ length: last }, (_, i) => i + 1));

@@ -24,8 +24,6 @@ export class RedisAcceptLog implements AcceptLog {
   readonly capabilities = { durable: true, multiProcess: true };
   readonly #links: Links;
   readonly #settings: RedisAcceptSettings;
-  /** Of the openings of this node: whoever takes one over has another. */
-  readonly #tokens = new Map<string, string>();
   readonly #accepts = new AcceptQueue(async (epoch, requests) => {
     const reply = await this.#script('accept', epoch, acceptArgs(requests, this.#settings)).catch(fullOrAway);
     return acceptOutcomes(reply, requests);
@@ -52,38 +50,39 @@ export class RedisAcceptLog implements AcceptLog {
     return this.#links.watch(restored);
   }
 
+  async admit(epoch: number, node: string) {
+    await this.#script('admit', epoch, [bytesOf(node)]);
+  }
+
+  async bar(epoch: number, node: string) {
+    return Number(await this.#script('bar', epoch, [bytesOf(node)]));
+  }
+
   accept(epoch: number, requests: readonly AcceptRequest[]) {
     return this.#accepts.add(epoch, requests);
   }
 
-  async intend(epoch: number, cid: string) {
-    const token = crypto.randomUUID();
-    const answer = await this.#script('intend', epoch, [bytesOf(cid), token, `${OPENING_MS}`]);
-    if (answer === 'mine' || answer === 'again') this.#tokens.set(cid, token);
-    return answer as 'mine' | 'again' | 'opening' | 'open' | 'held' | 'over';
+  async intend(epoch: number, cid: string): ReturnType<AcceptLog['intend']> {
+    const answer = await this.#script('intend', epoch, [bytesOf(cid), `${OPENING_MS}`]);
+    if (!Array.isArray(answer)) return answer as 'opening' | 'open' | 'held' | 'over';
+    const [opening, first] = answer as [number, number];
+    return { opening, first };
   }
 
-  async open(epoch: number, { cid, head, rev, membersRev, reserved, knownFrom, mids }: Opening) {
-    const token = this.#tokens.get(cid) ?? '';
-    this.#tokens.delete(cid);
+  async open(epoch: number, { cid, opening, head, rev, membersRev, reserved, knownFrom, mids }: Opening) {
     const ulids = mids.map(({ mid }) => mid).filter(isUlid);
     const top = ulids.reduce((largest, mid) => (mid > largest ? mid : largest), '');
     const known = mids.flatMap((first) => [bytesOf(first.mid), `${first.seq} ${first.rev} ${first.at} ${identityOf(first)}`]);
-    const numbers = [head, rev, membersRev, reserved].map(String);
-    return (await this.#script('open', epoch, [bytesOf(cid), token, ...numbers, bytesOf(knownFrom), top, ...known])) === 1;
+    const numbers = [opening, head, rev, membersRev, reserved].map(String);
+    return (await this.#script('open', epoch, [bytesOf(cid), ...numbers, bytesOf(knownFrom), top, ...known])) === 1;
   }
 
   async hold(epoch: number, cid: string) {
     return tailOf(await this.#script('hold', epoch, [bytesOf(cid)]));
   }
 
-  async close(epoch: number, cid: string, holdMs: number) {
-    if ((await this.#script('close', epoch, [bytesOf(cid), `${Math.ceil(holdMs)}`])) !== 1)
-      throw new Error('accept log: a conversation is closed when it is held, and all of it is saved');
-  }
-
-  async unhold(epoch: number, cid: string) {
-    await this.#script('unhold', epoch, [bytesOf(cid)]);
+  async close(epoch: number, cid: string, { opening, holdMs }: { opening: number; holdMs: number }) {
+    await this.#script('close', epoch, [bytesOf(cid), `${opening}`, `${Math.ceil(holdMs)}`]);
   }
 
   async tails(epoch: number, cids: readonly string[]) {
@@ -187,6 +186,6 @@ export class RedisAcceptLog implements AcceptLog {
 
 function tailOf(reply: Reply): AcceptTail | undefined {
   if (!Array.isArray(reply)) return undefined;
-  const [head = 0, rev = 0, savedHead = 0, savedRev = 0] = reply.map(Number);
-  return { head, rev, savedHead, savedRev };
+  const [opening = 0, head = 0, rev = 0, savedHead = 0, savedRev = 0] = reply.map(Number);
+  return { opening, head, rev, savedHead, savedRev };
 }

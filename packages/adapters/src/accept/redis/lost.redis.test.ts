@@ -1,5 +1,5 @@
 import { type AcceptLog, AcceptLogAway } from '@gapless/core';
-import { acceptAll, ask, begun, everyEntry, nothingIn, openAll, opening, seqsOf, ulidOf } from '@gapless/testkit/contract';
+import { acceptAll, ask, begun, everyEntry, nothingIn, openAll, opening, openOne, seqsOf, ulidOf } from '@gapless/testkit/contract';
 import { expect, type TestContext, test } from 'vitest';
 import { follow, startOrSkip, startStory, tell } from './faults.test-util.ts';
 
@@ -28,8 +28,8 @@ async function leftSeqs(log: AcceptLog): Promise<number[]> {
 async function nextEpochWorks(log: AcceptLog): Promise<void> {
   await log.begin(2);
   expect(await log.epoch()).toBe(2);
-  await log.intend(2, 'c1');
-  await log.open(2, opening('c1', { head: 9 }));
+  await log.admit(2, 'n1');
+  await openOne(log, opening('c1', { head: 9 }), 2);
   expect(await log.accept(2, [ask('c1', ulidOf(1))])).toMatchObject([{ ok: true, seq: 10 }]);
 }
 
@@ -79,9 +79,10 @@ test('restarted, with everything on disk: what was accepted is there, and the ep
   expect((await log.entries(2, 0, { after: '', limit: 9 })).length + (await log.entries(2, 1, { after: '', limit: 9 })).length).toBe(1);
 });
 
-test('restarted after an epoch was begun that nobody had used: it can be begun again', async (ctx) => {
+test('restarted after an epoch was begun that nobody had used: it can be begun again, and nodes are admitted anew', async (ctx) => {
   const { log, redis, restored } = await startStory(ctx, { settings: DURABLE });
   await log.begin(1);
+  await log.admit(1, 'n1');
   const again = restored();
   await redis.kill();
   await redis.start();
@@ -90,6 +91,8 @@ test('restarted after an epoch was begun that nobody had used: it can be begun a
   await log.begin(1);
   expect(await log.epoch()).toBe(1);
   await openAll(log, opening('c1'));
+  expect(await log.accept(1, [ask('c1', ulidOf(1))])).toEqual([{ ok: false, code: 'over' }]);
+  await log.admit(1, 'n1');
   expect(await acceptAll(log, 'c1', [1])).toEqual([1]);
 });
 

@@ -75,6 +75,15 @@ test('what is saved is pending for no reader any more', async (ctx) => {
   for (const group of ['save', 'deliver']) expect(await tell(redis, 'XPENDING', 'k:{1}:0', group)).toEqual([0, null, null, null]);
 });
 
+test('a clock that was set back: a node is not barred before what it had accepted', async (ctx) => {
+  const { logs, redis } = await open(ctx, { streamKey: 'k', shards: 2 });
+  const [log] = logs;
+  await begun(log!, 'c1');
+  const later = Date.now() + 600_000;
+  await tell(redis, 'XADD', 'k:{1}:1', `${later}-7`, 's', '1', 'r', '1', 'm', '{}');
+  expect(await log!.bar(1, 'n1')).toBe(later);
+});
+
 test('the groups need names of their own', async () => {
   await expect(openRedisAcceptLog({ url: 'redis://127.0.0.1:1', deliverGroup: 'g', saveGroup: 'g' })).rejects.toThrow('different names');
 });

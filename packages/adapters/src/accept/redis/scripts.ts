@@ -3,7 +3,9 @@ import { readFileSync } from 'node:fs';
 
 const NAMES = [
   'accept',
+  'admit',
   'backlog',
+  'bar',
   'begin',
   'close',
   'end',
@@ -17,7 +19,6 @@ const NAMES = [
   'saved',
   'state',
   'tails',
-  'unhold',
   'unlock',
 ] as const;
 

@@ -1,18 +1,21 @@
 import type { CloseCommand, LogEntry, MessageRecord, OpenCommand, Outcome, SaveCommand, SettleCommand } from '@gapless/core';
-import { entryOf, LOST_DIGEST, lostEntry, lostMessage, messageOf } from '../entries.ts';
+import { entryOf, LOST_DIGEST, lostEntry, lostMessage, messageOf, settledUpTo } from '../entries.ts';
 import type { MemoryConversation, MemoryState } from './state.ts';
 
 const OVER: Outcome = { ok: false, code: 'over' };
 const AHEAD: Outcome = { ok: false, code: 'ahead' };
 
-export function open(state: MemoryState, conversation: MemoryConversation, { epoch, window }: OpenCommand): Outcome {
+export function open(state: MemoryState, conversation: MemoryConversation, { epoch, opening, window }: OpenCommand): Outcome {
   const { acceptState } = state;
   if (epoch === 0 || acceptState.state !== 'open' || acceptState.epoch !== epoch) return OVER;
-  const opened = conversation.acceptEpoch === 0;
-  if (!opened && !isOpenIn(conversation, epoch)) return OVER;
+  const { messages, log, membersRev, acceptEpoch, acceptOpening, acceptOpened } = conversation;
+  if (acceptEpoch !== 0 && acceptEpoch !== epoch) return OVER;
+  if (acceptOpened === epoch && opening < acceptOpening) return OVER;
   conversation.acceptEpoch = epoch;
-  const { messages, log, membersRev } = conversation;
-  return { ok: true, op: 'open', opened, head: messages.length, rev: log.length, membersRev, reserved: reserve(conversation, window) };
+  conversation.acceptOpening = opening;
+  conversation.acceptOpened = epoch;
+  const before = acceptEpoch === 0 ? 0 : acceptOpening;
+  return { ok: true, op: 'open', before, head: messages.length, rev: log.length, membersRev, reserved: reserve(conversation, window) };
 }
 
 export function save(conversation: MemoryConversation, { epoch, seq, rev, send, window }: SaveCommand): Outcome {
@@ -31,15 +34,17 @@ export function save(conversation: MemoryConversation, { epoch, seq, rev, send, 
   return isTwice ? { ok: false, code: 'twice', entries: [entry] } : { ok: true, op: 'save', dup: false, reserved, entry };
 }
 
-export function close(conversation: MemoryConversation, { epoch, head }: CloseCommand): Outcome {
-  if (!isOpenIn(conversation, epoch)) return OVER;
+export function close(conversation: MemoryConversation, { epoch, opening, head }: CloseCommand): Outcome {
+  if (!isOpenIn(conversation, epoch, opening)) return OVER;
   if (conversation.messages.length !== head) return AHEAD;
   end(conversation);
   return { ok: true, op: 'close' };
 }
 
-export function settle(conversation: MemoryConversation, { cid, epoch, at, messages, upTo }: SettleCommand): Outcome {
-  if (!isOpenIn(conversation, epoch)) return { ok: true, op: 'settle', entries: [] };
+export function settle(conversation: MemoryConversation, command: SettleCommand): Outcome {
+  const { cid, epoch, opening, at, messages } = command;
+  if (!isOpenIn(conversation, epoch, opening)) return { ok: true, op: 'settle', entries: [] };
+  const upTo = settledUpTo(command, { head: conversation.messages.length, reserved: conversation.reserved });
   const bySeq = new Map(messages.map((item) => [item.seq, item.send]));
   const entries: LogEntry[] = [];
   const lost: number[] = [];
@@ -60,9 +65,9 @@ export function settle(conversation: MemoryConversation, { cid, epoch, at, messa
   return { ok: true, op: 'settle', entries };
 }
 
-/** Epoch 0 is none: then the store gives the numbers. */
-function isOpenIn({ acceptEpoch }: MemoryConversation, epoch: number): boolean {
-  return epoch !== 0 && acceptEpoch === epoch;
+/** Epoch 0 is none: then the store gives the numbers. Without `opening`: by any. */
+function isOpenIn({ acceptEpoch, acceptOpening }: MemoryConversation, epoch: number, opening = acceptOpening): boolean {
+  return epoch !== 0 && acceptEpoch === epoch && acceptOpening === opening;
 }
 
 /** The message at its place, which is the next one. */

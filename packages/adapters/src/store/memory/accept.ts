@@ -17,10 +17,12 @@ export function createMemoryAccept(state: MemoryState, clock: Pick<Clock, 'now'>
     },
 
     async seenAccepting({ node, epoch, handedIn, leaseMs }) {
+      const { acceptState: now } = state;
+      if (now.epoch !== epoch || !(now.state === 'open' || (handedIn && now.state === 'settling'))) return false;
       const before = nodes.get(node);
-      if (before !== undefined && before.epoch > epoch) return;
       const was = before?.epoch === epoch && before.handedIn;
       nodes.set(node, { node, epoch, handedIn: handedIn || was, liveUntil: clock.now() + leaseMs });
+      return true;
     },
 
     acceptNodes: async (epoch) =>

@@ -100,6 +100,8 @@ function create(state: MemoryState, command: CreateCommand): Outcome {
     membersRev: 0,
     members,
     acceptEpoch: 0,
+    acceptOpening: 0,
+    acceptOpened: 0,
     reserved: 0,
   };
   state.conversations.set(cid, conversation);

@@ -24,6 +24,9 @@ export interface MemoryConversation {
   readonly members: Map<string, MemoryMember>;
   /** The epoch in which it is open in the accept log; 0: it is not. */
   acceptEpoch: number;
+  /** The newest opening, and the epoch that it belongs to; both stay when it is closed. */
+  acceptOpening: number;
+  acceptOpened: number;
   reserved: number;
 }
 

@@ -4,12 +4,6 @@ import { numbers, stored, textList, texts } from './text.ts';
 
 const STATE = 'SELECT s.epoch, s.state FROM accept_state s';
 
-const SEEN = `INSERT INTO accept_node AS n (node, epoch, handed_in, live_until)
-  VALUES ($1, $2, $3, now_ms() + $4)
-  ON CONFLICT (node) DO UPDATE SET epoch = excluded.epoch, live_until = excluded.live_until,
-    handed_in = greatest(excluded.handed_in, CASE WHEN n.epoch = excluded.epoch THEN n.handed_in END)
-  WHERE n.epoch <= excluded.epoch`;
-
 const NODES = `SELECT n.node, n.epoch, n.handed_in = 1 AS "handedIn", n.live_until > now_ms() AS live
   FROM accept_node n WHERE n.epoch = $1 ORDER BY n.node`;
 
@@ -53,7 +47,11 @@ export function createAccept(query: Query): AcceptStore {
     },
 
     async seenAccepting({ node, epoch, handedIn, leaseMs }) {
-      await query(SEEN, [stored(node), epoch, handedIn ? 1 : 0, leaseMs]);
+      const [row] = await query<{ seen: boolean }>('SELECT seen_accepting($1, $2, $3, $4) AS seen', [
+        ...[stored(node), epoch],
+        ...[handedIn ? 1 : 0, leaseMs],
+      ]);
+      return row!.seen;
     },
 
     acceptNodes: async (epoch) => [...(await query<{ node: string; epoch: number; handedIn: boolean; live: boolean }>(NODES, [epoch]))],

@@ -78,7 +78,7 @@ story('what is open in an accept log, and what was handed in of it, moves', asyn
   await sqlite.moveAcceptState({ epoch: 0, state: 'closed' }, { epoch: 7, state: 'open' });
   await sqlite.commit([
     { op: 'create', cid: 'c1', kind: 'group', by: 'ann', at: 1, participants, createUsers: true },
-    { op: 'open', cid: 'c1', epoch: 7, window: 50 },
+    { op: 'open', cid: 'c1', epoch: 7, opening: 3, window: 50 },
     { op: 'save', cid: 'c1', epoch: 7, seq: 1, rev: 1, send: send('m1'), window: 50 },
   ]);
   await sqlite.rescue([2, 4].map((seq) => ({ epoch: 7, seq, rev: seq, node: 'n1', send: send(`m${seq}`) })));

@@ -30,7 +30,7 @@ test('sends, alone and together, and saves need no member row', async (ctx) => {
       ...(await store.commit([send('m1')])),
       ...(await store.commit(range(20).map((i) => send(`n${i}`)))),
       ...(await store.commit([send('x'), send('x'), ...range(20).map((i) => send(`o${i}`))])),
-      ...(await store.commit([{ op: 'open', cid: 'c1', epoch: 1, window: 10 }])),
+      ...(await store.commit([{ op: 'open', cid: 'c1', epoch: 1, opening: 1, window: 10 }])),
       ...(await store.commit(
         range(5).map((i) => ({ op: 'save', cid: 'c1', epoch: 1, seq: 42 + i, rev: 42 + i, send: send(`s${i}`), window: 9 })),
       )),

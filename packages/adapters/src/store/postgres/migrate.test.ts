@@ -84,7 +84,7 @@ story('an older node sends as ever, and is told `stale` where an accept log give
   expect(await store.positions('c1')).toEqual([{ uid: 'ann', lastRead: 3, delivered: 3 }]);
 
   await store.moveAcceptState({ epoch: 0, state: 'closed' }, { epoch: 1, state: 'open' });
-  await store.commit([{ op: 'open', cid: 'c1', epoch: 1, window: 10 }]);
+  await store.commit([{ op: 'open', cid: 'c1', epoch: 1, opening: 1, window: 10 }]);
   expect(await sendAll('b')).toEqual(['{5}', '{5}', '{5}']);
   const [changed] = await query(
     url,

@@ -57,11 +57,11 @@ export function createAcceptReads(db: DatabaseSync): Sync<Pick<AcceptStore, Read
 export function createAcceptWrites(db: DatabaseSync): Sync<Omit<AcceptStore, Reads>> {
   const first = db.prepare("INSERT INTO accept_state VALUES (1, 0, 'closed') ON CONFLICT DO NOTHING");
   const move = db.prepare('UPDATE accept_state SET epoch = ?, state = ? WHERE epoch = ? AND state = ?');
+  const isIn = db.prepare("SELECT 1 FROM accept_state WHERE epoch = ? AND (state = 'open' OR (state = 'settling' AND ? = 1))");
   const seen = db.prepare(
     `INSERT INTO accept_node (node, epoch, handed_in, live_until) VALUES (?, ?, ?, ?)
      ON CONFLICT DO UPDATE SET epoch = excluded.epoch, live_until = excluded.live_until,
-       handed_in = max(excluded.handed_in, CASE WHEN epoch = excluded.epoch THEN handed_in ELSE 0 END)
-     WHERE epoch <= excluded.epoch`,
+       handed_in = max(excluded.handed_in, CASE WHEN epoch = excluded.epoch THEN handed_in ELSE 0 END)`,
   );
   const forget = db.prepare('DELETE FROM accept_node WHERE node = ? AND epoch = ?');
   const rescue = db.prepare(
@@ -76,7 +76,9 @@ export function createAcceptWrites(db: DatabaseSync): Sync<Omit<AcceptStore, Rea
     },
 
     seenAccepting({ node, epoch, handedIn, leaseMs }) {
+      if (isIn.get(epoch, handedIn ? 1 : 0) === undefined) return false;
       seen.run(node, epoch, handedIn ? 1 : 0, Date.now() + leaseMs);
+      return true;
     },
 
     forgetAcceptNode(node, epoch) {

@@ -60,24 +60,26 @@ const add = fc.record({
 export const EPOCH = 1;
 const epoch = fc.constantFrom(EPOCH, EPOCH, EPOCH, EPOCH, EPOCH, 2, 0);
 const window = fc.integer({ min: 1, max: 9 });
+const opening = fc.constantFrom(1, 1, 1, 1, 1, 1, 2, 2, 3);
 /** From the next number on; mostly it. `atHead` makes numbers of them. */
 const ahead = fc.constantFrom(0, 0, 0, 0, 0, 0, -1, 1);
 const accepted = send.map(({ membersRev: _membersRev, ensureMembers: _ensureMembers, ...fields }) => fields);
 
 const accepting = fc.oneof(
-  { weight: 3, arbitrary: fc.record({ op: fc.constant('open'), cid, epoch, window }) },
+  { weight: 3, arbitrary: fc.record({ op: fc.constant('open'), cid, epoch, opening, window }) },
   {
     weight: 12,
     arbitrary: fc
       .record({ epoch, seq: ahead, rev: fc.constantFrom(0, 0, 0, 0, 0, 0, 0, 1), window, send: accepted })
       .map((fields) => ({ op: 'save', cid: fields.send.cid, ...fields })),
   },
-  { weight: 1, arbitrary: fc.record({ op: fc.constant('close'), cid, epoch, head: fc.constantFrom(0, 0, 0, -1, 1) }) },
+  { weight: 1, arbitrary: fc.record({ op: fc.constant('close'), cid, epoch, opening, head: fc.constantFrom(0, 0, 0, -1, 1) }) },
   {
     weight: 1,
     arbitrary: fc
       .record({
-        ...{ op: fc.constant('settle'), cid, epoch, at, upTo: fc.integer({ min: -1, max: 5 }) },
+        ...{ op: fc.constant('settle'), cid, epoch, at, opening: fc.option(opening, { nil: undefined }) },
+        upTo: fc.oneof(fc.integer({ min: -1, max: 5 }), fc.constant('reserved')),
         messages: fc.array(fc.record({ seq: fc.integer({ min: -1, max: 6 }), send: accepted }), { maxLength: 4 }),
       })
       .map(({ messages, ...fields }) => ({
@@ -146,7 +148,8 @@ export async function atHead(store: Store, batch: readonly Command[]): Promise<C
         return { ...item, head: head + item.head };
       case 'settle': {
         const messages = item.messages.map(({ seq, send }) => ({ seq: head + seq, rev: rev + seq, send }));
-        return { ...item, upTo: head + item.upTo, messages } satisfies SettleCommand;
+        const upTo = item.upTo === 'reserved' ? item.upTo : head + item.upTo;
+        return { ...item, upTo, messages } satisfies SettleCommand;
       }
       default:
         return item;

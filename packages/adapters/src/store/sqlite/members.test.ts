@@ -24,7 +24,7 @@ test('sends and saves need no member row', async () => {
   const db = new DatabaseSync(path);
   db.exec('ALTER TABLE participant RENAME TO away');
   const outcomes = await store.commit([
-    ...[send('a'), send('a'), send('b'), { op: 'open', cid: 'c1', epoch: 1, window: 10 } as const],
+    ...[send('a'), send('a'), send('b'), { op: 'open', cid: 'c1', epoch: 1, opening: 1, window: 10 } as const],
     { op: 'save', cid: 'c1', epoch: 1, seq: 3, rev: 3, send: send('c'), window: 10 },
   ]);
   expect(outcomes.filter(({ ok }) => !ok)).toEqual([]);

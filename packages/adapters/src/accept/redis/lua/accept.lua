@@ -1,15 +1,22 @@
 -- Numbers for sends, in their order.
 --
--- ARGV  backlogMax, rememberMs, openingMs, mids of a generation; then for each send ten: cid, its hash, mid, identity (from and digest),
---       at, replyTo and threadRoot (0: none), membersRev ('': not compared), '1' if it was looked up, message
+-- ARGV  backlogMax, rememberMs, openingMs, mids of a generation; then for each send eleven: cid, its hash, mid, identity (from and digest),
+--       at, replyTo and threadRoot (0: none), membersRev ('': not compared), '1' if it was looked up, message, node
 -- Gives for each send four: 'new', 'dup' or 'saved' with seq, rev and at; else why not, and three empty ones. 0: the epoch is over.
 if not isOn then return 0 end
 local backlogMax, rememberMs, openingMs, generationMids = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local shards, waiting = tonumber(state[3]), tonumber(state[4])
 local now = clock()
 local given = 0
+-- Of this call, by node.
+local admitted = {}
 -- Of this call, by cid: read once, written once.
 local conversations = {}
+
+local function isAdmitted(node)
+  if admitted[node] == nil then admitted[node] = redis.call('SISMEMBER', base .. 'n', node) == 1 end
+  return admitted[node]
+end
 
 local function load(cid)
   local of = conversations[cid]
@@ -73,9 +80,9 @@ local function give(of, i)
   return 'new', of.head, of.rev, at
 end
 
-local function accept(i)
+-- Why a send gets no number, or what it has; nothing where it is new.
+local function known(of, i)
   local cid, mid = ARGV[i], ARGV[i + 2]
-  local of = load(cid)
   if of.state ~= 'open' then return refusal(of) end
   if ARGV[i + 7] ~= '' and ARGV[i + 7] ~= of.membersRev then return 'stale' end
   if tonumber(ARGV[i + 5]) > of.head then return 'replyTo' end
@@ -89,11 +96,22 @@ local function accept(i)
   if of.head >= of.reserved then return 'full' end
   if waiting + given >= backlogMax then return 'busy' end
   if ARGV[i + 8] ~= '1' and not (isUlid(mid) and isAfter(mid, of.knownFrom)) then return 'unsure' end
-  return give(of, i)
+end
+
+local function accept(i)
+  if not isAdmitted(ARGV[i + 10]) then return 'over' end
+  local of = load(ARGV[i])
+  local code, seq, rev, at = known(of, i)
+  if code == 'mid_conflict' or code == 'replyTo' or code == 'threadRoot' then return code end
+  -- Who comes back with what was refused finds nothing behind it accepted before it.
+  if of.refused then return of.refused end
+  if not code then return give(of, i) end
+  if code ~= 'dup' and code ~= 'saved' then of.refused = code end
+  return code, seq, rev, at
 end
 
 local reply = {}
-for i = 8, #ARGV, 10 do
+for i = 8, #ARGV, 11 do
   local code, seq, rev, at = accept(i)
   local n = #reply
   reply[n + 1], reply[n + 2], reply[n + 3], reply[n + 4] = code, seq or '', rev or '', at or ''

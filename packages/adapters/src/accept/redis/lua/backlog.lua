@@ -3,7 +3,6 @@ if not isOn then return { '0', '' } end
 local oldest = ''
 for shard = 0, tonumber(state[3]) - 1 do
   local entry = redis.call('XRANGE', base .. shard, '-', '+', 'COUNT', 1)[1]
-  local at = entry and tonumber(string.match(entry[1], '^%d+'))
-  if at and (oldest == '' or at < oldest) then oldest = at end
+  if entry and (oldest == '' or timeOf(entry) < oldest) then oldest = timeOf(entry) end
 end
 return { state[4], oldest }

@@ -12,7 +12,7 @@ for shard = 0, tonumber(ARGV[4]) - 1 do
   redis.call('XGROUP', 'CREATE', base .. shard, ARGV[5], '0', 'MKSTREAM')
   redis.call('XGROUP', 'CREATE', base .. shard, ARGV[6], '0')
 end
-redis.call('UNLINK', stateKey)
+redis.call('UNLINK', stateKey, base .. 'n')
 redis.call('HSET', epochsKey, epoch, ARGV[4])
 redis.call('HSET', stateKey, 'epoch', epoch, 'run', run, 'shards', ARGV[4], 'waiting', 0)
 return 1

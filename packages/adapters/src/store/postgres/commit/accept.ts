@@ -21,13 +21,15 @@ interface Accept {
   code?: 'not_participant' | 'over' | 'ahead' | 'twice';
   /** Of `twice`: its number was kept only now. */
   kept?: true;
-  opened: boolean;
+  before: number;
   dup: boolean;
   head: number;
   rev: number;
   membersRev: number;
   reserved: number;
-  /** Of `settle`. Absent: it was not open. */
+  /** Of `settle`, as `lost`. */
+  upTo: number;
+  /** Absent: it was not open. */
   lost?: number[];
 }
 
@@ -100,10 +102,10 @@ function sendToJson(send: SendCommand): object {
 function toOutcome(command: AcceptCommand, made: Accept): Outcome {
   if (made.code === 'twice') return { ok: false, code: 'twice', ...(made.kept ? { entries: [lostInstead(command as SaveCommand)] } : {}) };
   if (made.code !== undefined) return { ok: false, code: made.code };
-  const { opened, dup, head, rev, membersRev, reserved } = made;
+  const { before, dup, head, rev, membersRev, reserved, upTo, lost } = made;
   switch (command.op) {
     case 'open':
-      return { ok: true, op: 'open', opened, head, rev, membersRev, reserved };
+      return { ok: true, op: 'open', before, head, rev, membersRev, reserved };
     case 'save': {
       const entry = dup ? {} : { entry: entryOf(messageOf(command.send, command.seq, command.rev)) };
       return { ok: true, op: 'save', dup, reserved, ...entry };
@@ -111,7 +113,7 @@ function toOutcome(command: AcceptCommand, made: Accept): Outcome {
     case 'close':
       return { ok: true, op: 'close' };
     case 'settle':
-      return { ok: true, op: 'settle', entries: made.lost === undefined ? [] : settledEntries(command, { head, rev, lost: made.lost }) };
+      return { ok: true, op: 'settle', entries: lost === undefined ? [] : settledEntries(command, { head, rev, upTo, lost }) };
   }
 }
 

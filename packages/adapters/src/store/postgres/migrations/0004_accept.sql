@@ -4,9 +4,12 @@
 -- one sends to such a conversation, or changes it, it is told `stale`: it looks the participants up again, tries again, and then asks its
 -- client to try later. Positions and reads go on there as ever.
 
--- The epoch in which it is open (0: the numbers are given here), and up to which seq the accept log may have given numbers.
-ALTER TABLE conversation ADD COLUMN accept_epoch bigint NOT NULL DEFAULT 0;
-ALTER TABLE conversation ADD COLUMN reserved     bigint NOT NULL DEFAULT 0;
+-- The epoch in which it is open (0: the numbers are given here), and up to which seq the accept log may have given numbers. The newest
+-- opening, and the epoch that it belongs to, stay when it is closed.
+ALTER TABLE conversation ADD COLUMN accept_epoch   bigint NOT NULL DEFAULT 0;
+ALTER TABLE conversation ADD COLUMN accept_opening bigint NOT NULL DEFAULT 0;
+ALTER TABLE conversation ADD COLUMN accept_opened  bigint NOT NULL DEFAULT 0;
+ALTER TABLE conversation ADD COLUMN reserved       bigint NOT NULL DEFAULT 0;
 
 CREATE INDEX conversation_open ON conversation (accept_epoch, cid) WHERE accept_epoch <> 0;
 
@@ -52,6 +55,21 @@ BEGIN
   INSERT INTO accept_state VALUES (1, 0, 'closed') ON CONFLICT DO NOTHING;
   UPDATE accept_state s SET epoch = to_epoch, state = to_state WHERE s.epoch = from_epoch AND s.state = from_state;
   RETURN FOUND;
+END $$;
+
+-- Whether the node is in. Who moves the state waits for it: once it is moved, every node that was told so can be seen.
+CREATE FUNCTION seen_accepting(own_node text, own_epoch bigint, has_handed_in bigint, lease_ms bigint)
+RETURNS boolean
+LANGUAGE plpgsql VOLATILE
+AS $$
+BEGIN
+  PERFORM 1 FROM accept_state s
+  WHERE s.epoch = own_epoch AND (s.state = 'open' OR (s.state = 'settling' AND has_handed_in = 1)) FOR SHARE;
+  IF NOT FOUND THEN RETURN false; END IF;
+  INSERT INTO accept_node AS n (node, epoch, handed_in, live_until) VALUES (own_node, own_epoch, has_handed_in, now_ms() + lease_ms)
+  ON CONFLICT (node) DO UPDATE SET epoch = excluded.epoch, live_until = excluded.live_until,
+    handed_in = greatest(excluded.handed_in, CASE WHEN n.epoch = excluded.epoch THEN n.handed_in END);
+  RETURN true;
 END $$;
 
 -- Saves of several conversations at once. The arrays belong together; `cids` and `s_conv` as for sends. Gives what each conversation of
@@ -137,12 +155,13 @@ BEGIN
   END LOOP;
 END $$;
 
--- Whether the conversation is open in the epoch that the command names.
+-- Whether the conversation is open in the epoch that the command names, and by its opening where it names one.
 CREATE FUNCTION is_open_for(command jsonb, conv conversation)
 RETURNS boolean
 LANGUAGE sql IMMUTABLE
 AS $$
   SELECT conv.accept_epoch <> 0 AND conv.accept_epoch = (command->>'epoch')::bigint
+    AND conv.accept_opening = coalesce((command->>'opening')::bigint, conv.accept_opening)
 $$;
 
 CREATE FUNCTION open_accepting(command jsonb, conv conversation, open_epoch bigint)
@@ -150,14 +169,18 @@ RETURNS jsonb
 LANGUAGE plpgsql VOLATILE
 AS $$
 DECLARE
+  own_opening bigint := (command->>'opening')::bigint;
+  before bigint := CASE WHEN conv.accept_epoch = 0 THEN 0 ELSE conv.accept_opening END;
   now_reserved bigint := greatest(conv.reserved, conv.head + (command->>'window')::bigint);
 BEGIN
-  IF open_epoch IS DISTINCT FROM (command->>'epoch')::bigint OR conv.accept_epoch NOT IN (0, open_epoch) THEN
+  IF open_epoch IS DISTINCT FROM (command->>'epoch')::bigint OR conv.accept_epoch NOT IN (0, open_epoch)
+    OR (conv.accept_opened = open_epoch AND own_opening < conv.accept_opening) THEN
     RETURN '{"code": "over"}';
   END IF;
-  UPDATE conversation c SET accept_epoch = open_epoch, reserved = now_reserved WHERE c.cid = conv.cid;
+  UPDATE conversation c
+  SET accept_epoch = open_epoch, accept_opening = own_opening, accept_opened = open_epoch, reserved = now_reserved WHERE c.cid = conv.cid;
   RETURN jsonb_build_object(
-    'opened', conv.accept_epoch = 0, 'head', conv.head, 'rev', conv.rev, 'membersRev', conv.members_rev, 'reserved', now_reserved);
+    'before', before, 'head', conv.head, 'rev', conv.rev, 'membersRev', conv.members_rev, 'reserved', now_reserved);
 END $$;
 
 CREATE FUNCTION save_accepted(command jsonb, conv conversation)
@@ -200,7 +223,8 @@ BEGIN
   RETURN '{}';
 END $$;
 
--- `messages` of the command are sends by their seqs. Gives the head and the rev before, and which numbers are lost. Nothing: not open.
+-- `messages` of the command are sends by their seqs. Gives the head and the rev before, up to where it went, and which numbers are lost.
+-- Nothing: not open.
 CREATE FUNCTION settle_accepted(command jsonb, conv conversation)
 RETURNS jsonb
 LANGUAGE plpgsql VOLATILE
@@ -209,7 +233,10 @@ DECLARE
   send jsonb;
   own_at bigint := (command->>'at')::bigint;
   newest bigint := 0;
-  last_seq bigint := greatest(conv.head, (command->>'upTo')::bigint);
+  last_seq bigint := greatest(
+    conv.head,
+    CASE WHEN command->>'upTo' = 'reserved' THEN conv.reserved ELSE (command->>'upTo')::bigint END,
+    (SELECT max(k.seq::bigint) FROM jsonb_object_keys(command->'messages') AS k(seq)));
   last_rev bigint := conv.rev + last_seq - conv.head;
   lost bigint[] := '{}';
 BEGIN
@@ -228,7 +255,7 @@ BEGIN
   END IF;
   UPDATE conversation c
   SET head = last_seq, rev = last_rev, updated_at = greatest(c.updated_at, newest), accept_epoch = 0, reserved = 0 WHERE c.cid = conv.cid;
-  RETURN jsonb_build_object('head', conv.head, 'rev', conv.rev, 'lost', lost);
+  RETURN jsonb_build_object('head', conv.head, 'rev', conv.rev, 'upTo', last_seq, 'lost', lost);
 END $$;
 
 -- The message at this place with its log row; where there is none, what stands for a lost one: as `lostMessage` in entries.ts.

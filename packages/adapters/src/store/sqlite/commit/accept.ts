@@ -7,7 +7,7 @@ import {
   type SaveCommand,
   type SettleCommand,
 } from '@gapless/core';
-import { entryOf, LOST_DIGEST, lostMessage, settledEntries } from '../../entries.ts';
+import { entryOf, LOST_DIGEST, lostMessage, settledEntries, settledUpTo } from '../../entries.ts';
 import type { Batch, ConversationState } from './batch.ts';
 import { append } from './send.ts';
 
@@ -15,18 +15,21 @@ const NO_CONVERSATION: Outcome = { ok: false, code: 'not_participant' };
 const OVER: Outcome = { ok: false, code: 'over' };
 const AHEAD: Outcome = { ok: false, code: 'ahead' };
 
-export function open(batch: Batch, { cid, epoch, window }: OpenCommand): Outcome {
+export function open(batch: Batch, { cid, epoch, opening, window }: OpenCommand): Outcome {
   const state = batch.conversation(cid);
   if (state === undefined) return NO_CONVERSATION;
   const accepting = batch.sql("SELECT epoch FROM accept_state WHERE state = 'open'").get() as { epoch: number } | undefined;
   if (epoch === 0 || accepting?.epoch !== epoch) return OVER;
-  const opened = state.acceptEpoch === 0;
-  if (!opened && !isOpenIn(state, epoch)) return OVER;
+  if (state.acceptEpoch !== 0 && state.acceptEpoch !== epoch) return OVER;
+  if (state.acceptOpened === epoch && opening < state.acceptOpening) return OVER;
+  const before = state.acceptEpoch === 0 ? 0 : state.acceptOpening;
   state.acceptEpoch = epoch;
+  state.acceptOpening = opening;
+  state.acceptOpened = epoch;
   reserve(state, window);
   batch.touch(state);
   const { head, rev, membersRev, reserved } = state;
-  return { ok: true, op: 'open', opened, head, rev, membersRev, reserved };
+  return { ok: true, op: 'open', before, head, rev, membersRev, reserved };
 }
 
 export function save(batch: Batch, { cid, epoch, seq, rev, send, window }: SaveCommand): Outcome {
@@ -50,21 +53,22 @@ export function save(batch: Batch, { cid, epoch, seq, rev, send, window }: SaveC
   return { ok: true, op: 'save', dup: false, reserved: state.reserved };
 }
 
-export function close(batch: Batch, { cid, epoch, head }: CloseCommand): Outcome {
+export function close(batch: Batch, { cid, epoch, opening, head }: CloseCommand): Outcome {
   const state = batch.conversation(cid);
   if (state === undefined) return NO_CONVERSATION;
-  if (!isOpenIn(state, epoch)) return OVER;
+  if (!isOpenIn(state, epoch, opening)) return OVER;
   if (state.head !== head) return AHEAD;
   end(batch, state);
   return { ok: true, op: 'close' };
 }
 
 export function settle(batch: Batch, command: SettleCommand): Outcome {
-  const { cid, epoch, at, messages, upTo } = command;
+  const { cid, epoch, opening, at, messages } = command;
   const state = batch.conversation(cid);
   if (state === undefined) return NO_CONVERSATION;
-  if (!isOpenIn(state, epoch)) return { ok: true, op: 'settle', entries: [] };
+  if (!isOpenIn(state, epoch, opening)) return { ok: true, op: 'settle', entries: [] };
   const { head, rev } = state;
+  const upTo = settledUpTo(command, state);
   const sends = new Map(messages.map(({ seq, send }) => [seq, send]));
   const lost: number[] = [];
   for (let seq = head + 1; seq <= upTo; seq++) {
@@ -76,12 +80,12 @@ export function settle(batch: Batch, command: SettleCommand): Outcome {
   }
   if (lost.length > 0) batch.log(state, { by: LOST.from, at, detail: { op: 'lost', seqs: lost } });
   end(batch, state);
-  return { ok: true, op: 'settle', entries: settledEntries(command, { head, rev, lost }) };
+  return { ok: true, op: 'settle', entries: settledEntries(command, { head, rev, upTo, lost }) };
 }
 
-/** Epoch 0 is none: then the store gives the numbers. */
-function isOpenIn({ acceptEpoch }: ConversationState, epoch: number): boolean {
-  return epoch !== 0 && acceptEpoch === epoch;
+/** Epoch 0 is none: then the store gives the numbers. Without `opening`: by any. */
+function isOpenIn({ acceptEpoch, acceptOpening }: ConversationState, epoch: number, opening = acceptOpening): boolean {
+  return epoch !== 0 && acceptEpoch === epoch && acceptOpening === opening;
 }
 
 function seqOf(batch: Batch, state: ConversationState, mid: string): number | undefined {

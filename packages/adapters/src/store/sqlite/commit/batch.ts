@@ -17,6 +17,9 @@ export interface ConversationState {
   members: number;
   /** The epoch in which it is open in the accept log; 0: it is not. */
   acceptEpoch: number;
+  /** The newest opening, and the epoch that it belongs to; both stay when it is closed. */
+  acceptOpening: number;
+  acceptOpened: number;
   reserved: number;
   dirty: boolean;
 }
@@ -72,7 +75,8 @@ export class Batch {
     const kept = this.#conversations.get(cid);
     if (kept !== undefined) return kept;
     const row = this.sql(
-      `SELECT id, cid, head, rev, members_rev AS membersRev, updated_at AS updatedAt, members, accept_epoch AS acceptEpoch, reserved
+      `SELECT id, cid, head, rev, members_rev AS membersRev, updated_at AS updatedAt, members, accept_epoch AS acceptEpoch,
+         accept_opening AS acceptOpening, accept_opened AS acceptOpened, reserved
        FROM conversation WHERE cid = ?`,
     ).get(cid) as Omit<ConversationState, 'dirty'> | undefined;
     return row === undefined ? undefined : this.keep({ ...row, dirty: false });
@@ -174,11 +178,12 @@ export class Batch {
 
   #writeBack(): void {
     const update = this.sql(
-      'UPDATE conversation SET head = ?, rev = ?, members_rev = ?, updated_at = ?, members = ?, accept_epoch = ?, reserved = ? WHERE id = ?',
+      `UPDATE conversation SET head = ?, rev = ?, members_rev = ?, updated_at = ?, members = ?,
+         accept_epoch = ?, accept_opening = ?, accept_opened = ?, reserved = ? WHERE id = ?`,
     );
     for (const state of this.#dirty) {
-      const { head, rev, membersRev, updatedAt, members, acceptEpoch, reserved } = state;
-      update.run(head, rev, membersRev, updatedAt, members, acceptEpoch, reserved, state.id);
+      const { head, rev, membersRev, updatedAt, members, acceptEpoch, acceptOpening, acceptOpened, reserved } = state;
+      update.run(head, rev, membersRev, updatedAt, members, acceptEpoch, acceptOpening, acceptOpened, reserved, state.id);
       state.dirty = false;
     }
     this.#dirty = [];

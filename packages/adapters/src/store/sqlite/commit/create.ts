@@ -27,6 +27,8 @@ export function create(batch: Batch, command: CreateCommand): Outcome {
     updatedAt: at,
     members: users.length,
     acceptEpoch: 0,
+    acceptOpening: 0,
+    acceptOpened: 0,
     reserved: 0,
     dirty: false,
   });

@@ -1,8 +1,11 @@
 -- Conversations whose numbers an accept log gives: see docs/internals/two-phase.md.
 
--- The epoch in which it is open (0: the numbers are given here), and up to which seq the accept log may have given numbers.
-ALTER TABLE conversation ADD COLUMN accept_epoch INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE conversation ADD COLUMN reserved     INTEGER NOT NULL DEFAULT 0;
+-- The epoch in which it is open (0: the numbers are given here), and up to which seq the accept log may have given numbers. The newest
+-- opening, and the epoch that it belongs to, stay when it is closed.
+ALTER TABLE conversation ADD COLUMN accept_epoch   INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE conversation ADD COLUMN accept_opening INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE conversation ADD COLUMN accept_opened  INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE conversation ADD COLUMN reserved       INTEGER NOT NULL DEFAULT 0;
 
 CREATE INDEX conversation_open ON conversation (accept_epoch, cid) WHERE accept_epoch <> 0;
 

@@ -95,7 +95,7 @@ async function lostSeqs(cid: string) {
 }
 
 describe('opening and closing by two nodes', () => {
-  test('F1: an `open` that the store is slow with does not settle what another node opened in between', async () => {
+  test('an `open` that the store is slow with does not settle what another node opened in between', async () => {
     const [a, b] = [await started(), await started()];
     const cid = await world.conversation();
     let first = true;
@@ -119,7 +119,7 @@ describe('opening and closing by two nodes', () => {
     expect(await lostSeqs(cid)).toEqual([]);
   });
 
-  test('F2: who gives up closing does not let go what another node holds', async () => {
+  test('who gives up closing does not let go what another node holds', async () => {
     const [a, b] = [await started(), await started()];
     const cid = await world.conversation();
     await world.settle((await world.sent(a, world.send(cid))).saved!);
@@ -128,23 +128,18 @@ describe('opening and closing by two nodes', () => {
     const change = a.road.append({ op: 'settings', cid, by: 'a', at: 1, title: 'x' }).catch(() => {});
     await world.clock.advance(500);
     const waiting = b.road.append(world.send(cid, { from: 'b' })).catch(() => {});
-    // b holds it too after 2 s; a gives up after 4 s, and its next send is accepted.
+    // b holds it too after 2 s; a gives up after 3 s. It stays held, so nothing is given that the store may give too.
     await world.settle(change);
-    const after = await world.sent(a, world.send(cid));
-    const end = after.saved!.then(
-      ({ seq }) => seq,
-      (error) => error.code,
-    );
+    await expect(world.append(a, world.send(cid))).rejects.toMatchObject({ code: 'server_busy' });
     saves.end();
     await world.settle(waiting);
-    // Switched off in part, the store is asked: its number is another one.
     world.rules.percent = 0;
-    const next = await world.sent(b, world.send(cid, { from: 'b' }));
-    expect(next.seq).not.toBe(after.seq);
-    expect(await world.settle(end)).toBe(after.seq);
+    await world.sent(b, world.send(cid, { from: 'b' }));
+    await world.until(() => a.road.unsaved.size === 0);
+    expect(await world.history(cid)).not.toHaveLength(0);
   });
 
-  test('F3: a `close` that arrives late does not close what was opened again', async () => {
+  test('a `close` that arrives late does not close what was opened again', async () => {
     const [a, b] = [await started(), await started()];
     const cid = await world.conversation();
     await world.settle((await world.sent(a, world.send(cid))).saved!);
@@ -165,7 +160,7 @@ describe('opening and closing by two nodes', () => {
     expect(await world.settle(third.saved!)).toMatchObject({ seq: 3 });
   });
 
-  test('F3b: the same, where what was opened again has no new message in the store', async () => {
+  test('the same, where what was opened again has no new message in the store', async () => {
     const [a, b] = [await started(), await started()];
     const cid = await world.conversation();
     await world.settle((await world.sent(a, world.send(cid))).saved!);
@@ -187,7 +182,7 @@ describe('opening and closing by two nodes', () => {
   });
 });
 
-test('F18: an entry that the store refuses for good does not keep the saver from all others', async () => {
+test('an entry that the store refuses for good does not keep the saver from all others', async () => {
   const a = await started();
   const [bad, good] = [await world.conversation('bad'), await world.conversation('good')];
   const { commit } = world.store;
@@ -209,7 +204,7 @@ test('F18: an entry that the store refuses for good does not keep the saver from
 });
 
 describe('order', () => {
-  test('F4: a mid of a quarter of an hour ago keeps its place before the next one of its sender', async () => {
+  test('a mid of a quarter of an hour ago keeps its place before the next one of its sender', async () => {
     const node = await started();
     const cid = await world.conversation();
     await world.settle((await world.sent(node, world.send(cid))).saved!);
@@ -219,7 +214,7 @@ describe('order', () => {
     expect([first, second].map(numbersOf)).toEqual([2, 3]);
   });
 
-  test('F5: a send whose rights rest on older participants is not overtaken by the next one of its sender', async () => {
+  test('a send whose rights rest on older participants is not overtaken by the next one of its sender', async () => {
     const node = await started();
     const cid = await world.conversation();
     await world.sent(node, world.send(cid));
@@ -240,7 +235,7 @@ describe('order', () => {
 });
 
 describe('the end of an epoch', () => {
-  test('F6: nothing is accepted after the node has handed in', async () => {
+  test('nothing is accepted after the node has handed in', async () => {
     const [a, b] = [await started(), await started()];
     const cid = await world.conversation();
     await world.settle((await world.sent(b, world.send(cid))).saved!);
@@ -262,7 +257,7 @@ describe('the end of an epoch', () => {
     expect(numbersOf(outcome)).not.toBe(fromB.seq);
   });
 
-  test('F7: `saved` of a later epoch says nothing of what was accepted in an earlier one', async () => {
+  test('`saved` of a later epoch says nothing of what was accepted in an earlier one', async () => {
     const [a, b] = [await started(), await started()];
     const cid = await world.conversation();
     await world.sent(b, world.send(cid));
@@ -279,9 +274,10 @@ describe('the end of an epoch', () => {
     a.cut.deaf = true;
     world.log.fault.lose();
     saves.end();
-    await world.until(async () => (await world.store.acceptState()).epoch === 2, 60_000);
+    const { epoch } = await world.store.acceptState();
+    await world.until(async () => (await world.store.acceptState()).epoch > epoch, 60_000);
     a.cut.deaf = false;
-    await world.until(() => b.road.epochs.accepting === 2);
+    await world.until(() => (b.road.epochs.accepting ?? 0) > epoch);
     const next = await world.sent(b, world.send(cid, { from: 'b' }));
     await world.settle(next.saved!);
     await world.clock.advance(1_000);
@@ -291,7 +287,7 @@ describe('the end of an epoch', () => {
     expect(await world.settle(end)).toBe(there[0] === undefined ? 'store_unavailable' : `saved ${there[0].seq}`);
   });
 
-  test('F8: emptied while the node looks what is overdue, the log takes nothing from what the node hands in', async () => {
+  test('emptied while the node looks what is overdue, the log takes nothing from what the node hands in', async () => {
     let lose = false;
     connectWith((log) => ({
       backlog(epoch) {
@@ -316,7 +312,7 @@ describe('the end of an epoch', () => {
     expect(await world.settle(end)).toBe(2);
   });
 
-  test('F9: a node that only cannot reach the store is not forgotten while it accepts', async () => {
+  test('a node that only cannot reach the store is not forgotten while it accepts', async () => {
     const [a, b] = [await started(), await started()];
     const cid = await world.conversation();
     await world.settle((await world.sent(a, world.send(cid))).saved!);
@@ -324,19 +320,20 @@ describe('the end of an epoch', () => {
     await world.clock.advance(10_000);
     const saves = late(has('save'));
     const told = a.heard.length;
-    const accepted = await world.sent(a, world.send(cid));
-    accepted.saved!.catch(() => {});
-    expect(a.heard.length).toBeGreaterThan(told);
+    // The log takes nothing more from it.
+    await expect(world.append(a, world.send(cid))).rejects.toBeInstanceOf(ChatError);
+    expect(a.heard.length).toBe(told);
     world.log.fault.lose();
     saves.end();
     const next = await world.settle(
       retried(() => b.road.append(world.send(cid, { from: 'b' }))),
       60_000,
     );
-    expect(numbersOf(next)).not.toBe(accepted.seq);
+    expect(numbersOf(next)).toBe(2);
+    expect(await lostSeqs(cid)).toEqual([]);
   });
 
-  test('F10: a node that leaves waits for what it is about to be told', async () => {
+  test('a node that leaves waits for what it is about to be told', async () => {
     const answer = Promise.withResolvers<void>();
     let hold = false;
     connectWith((log) => ({
@@ -355,7 +352,7 @@ describe('the end of an epoch', () => {
     await world.clock.advance(50);
     const closing = a.road.close();
     await world.clock.advance(200);
-    const nodes = await world.store.acceptNodes(1);
+    const nodes = await world.store.acceptNodes((await world.store.acceptState()).epoch);
     answer.resolve();
     const outcome = await world.settle(sent.catch(() => undefined));
     saves.end();
@@ -366,7 +363,7 @@ describe('the end of an epoch', () => {
 });
 
 describe('switches and time', () => {
-  test('F11: a node that was started with it off does not end the epoch for all', async () => {
+  test('a node that was started with it off does not end the epoch for all', async () => {
     await started();
     world.node(undefined, { rules: { ...RULES, enabled: false } });
     const { epoch } = await world.store.acceptState();
@@ -374,7 +371,7 @@ describe('switches and time', () => {
     expect(await world.store.acceptState()).toEqual({ epoch, state: 'open' });
   });
 
-  test('F12: after the clock was set back the log is given up as soon as ever, and the store takes the sends', async () => {
+  test('after the clock was set back the log is given up as soon as ever, and the store takes the sends', async () => {
     const node = await started();
     const cid = await world.conversation();
     await world.settle((await world.sent(node, world.send(cid))).saved!);
@@ -385,7 +382,7 @@ describe('switches and time', () => {
     expect((await world.store.acceptState()).state).toBe('closed');
   });
 
-  test('F13: a send behind one that the store hangs with is answered', async () => {
+  test('a send behind one that the store hangs with is answered', async () => {
     const node = await started();
     const cid = await world.conversation();
     await world.settle((await world.sent(node, world.send(cid))).saved!);
@@ -405,14 +402,17 @@ describe('switches and time', () => {
     expect(was).toBe(true);
   });
 
-  test('F14: a position beyond what is saved is answered within 5 s', async () => {
+  test('a position beyond what is saved is answered, whatever the store does', async () => {
     const node = await started();
     const cid = await world.conversation();
     const saves = late(has('save'));
     (await world.sent(node, world.send(cid))).saved!.catch(() => {});
     let answered = false;
-    const read = node.road.append({ op: 'delivered', cid, uid: 'b', did: 'd', pos: 1 }).then(() => (answered = true));
-    await world.clock.advance(6_000);
+    const read = node.road.append({ op: 'delivered', cid, uid: 'b', did: 'd', pos: 1 }).then(
+      () => (answered = true),
+      () => (answered = true),
+    );
+    await world.clock.advance(6_500);
     const was = answered;
     saves.end();
     await world.settle(read);
@@ -436,7 +436,7 @@ describe('reads', () => {
     return { node, cid, saves };
   }
 
-  test('F15: what is unsaved is read by seq where rev is far ahead of it', async () => {
+  test('what is unsaved is read by seq where rev is far ahead of it', async () => {
     const { node, cid, saves } = await ahead();
     const [head] = await world.settle(node.reads.heads('a', [cid]));
     expect(head).toMatchObject({ head: 120, rev: 180 });
@@ -446,7 +446,7 @@ describe('reads', () => {
     expect({ replay: page.ends.length, messages: messages.length }).toEqual({ replay: 10, messages: 10 });
   });
 
-  test('F16: conversations are paged through once each while something is unsaved', async () => {
+  test('conversations are paged through once each while something is unsaved', async () => {
     const node = await started();
     for (const cid of ['c1', 'c2', 'c3']) {
       await world.conversation(cid);
@@ -466,31 +466,16 @@ describe('reads', () => {
     saves.end();
     expect(seen.toSorted()).toEqual(['c1', 'c2', 'c3']);
   });
-
-  test('F17: a replay by seq that a join began does not end as if there were nothing, because the epoch did', async () => {
-    const node = await started();
-    const cid = await world.conversation();
-    await world.settle((await world.sent(node, world.send(cid))).saved!);
-    const saves = late(has('save'));
-    for (let i = 0; i < 3; i++) (await world.sent(node, world.send(cid))).saved!.catch(() => {});
-    const [head] = await world.settle(node.reads.heads('b', [cid]));
-    expect(head).toMatchObject({ head: 4, rev: 4 });
-    world.log.fault.lose();
-    await world.until(() => node.road.epochs.epoch === undefined);
-    // As CatchUp takes it: an empty page is the end of the phase, and the position is `thenRev`, 4.
-    const page = await node.reads.replay(cid, { by: 'seq', after: 1, limit: 100, maxBytes: 100_000 }).catch(() => 'refused' as const);
-    saves.end();
-    expect(page === 'refused' || page.ends.length > 0).toBe(true);
-  });
 });
 
-/** As a client does it. */
-async function retried(task: () => Promise<Outcome>): Promise<Outcome> {
+/** As a client does it, with the same message. */
+async function retried<T>(task: () => Promise<T>): Promise<T> {
   for (;;) {
     try {
       return await task();
-    } catch {
-      await world.clock.sleep(500);
+    } catch (error) {
+      if (!(error instanceof ChatError)) throw error;
+      await world.clock.sleep(100);
     }
   }
 }

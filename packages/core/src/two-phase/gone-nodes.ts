@@ -1,0 +1,34 @@
+import type { EpochDeps } from './epochs.ts';
+
+/** Nodes of an epoch that are not seen any more. */
+export class GoneNodes {
+  readonly #deps: EpochDeps;
+  /** When each was barred, by the log's clock. */
+  readonly #barred = new Map<string, number>();
+
+  constructor(deps: EpochDeps) {
+    this.#deps = deps;
+  }
+
+  /**
+   * A node that is gone need not be waited for at the end, once everything that it can have accepted is saved. It may only be cut off: the log
+   * takes nothing more from it.
+   */
+  async look(epoch: number, gone: readonly string[]): Promise<void> {
+    const { store, accept, log } = this.#deps;
+    for (const node of this.#barred.keys()) if (!gone.includes(node)) this.#barred.delete(node);
+    for (const node of gone) {
+      const barredAt = this.#barred.get(node);
+      if (barredAt === undefined) {
+        this.#barred.set(node, await accept.bar(epoch, node));
+        continue;
+      }
+      const { oldestAt = Number.POSITIVE_INFINITY } = await accept.backlog(epoch);
+      // What is not there any more is saved, unless something happened to the log.
+      if (oldestAt <= barredAt || (await accept.epoch()) !== epoch) continue;
+      await store.forgetAcceptNode(node, epoch);
+      this.#barred.delete(node);
+      log.info({ node }, 'everything that a node accepted, which is gone, is saved');
+    }
+  }
+}
