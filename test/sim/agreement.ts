@@ -36,6 +36,7 @@ export async function disagreements(sim: Simulation): Promise<Disagreement[]> {
       say('is not online');
       continue;
     }
+    if (device.unsent.length > 0) say(`still sends ${device.unsent.join(', ')}`);
     for (const cid of device.opened) compareConversation(device, cid, truths.get(cid)!, say);
     await compareList(sim, device, say);
   }
@@ -58,8 +59,6 @@ function compareConversation(device: Device, cid: string, truth: Truth, say: Say
   }
   if (shown.error !== undefined) return say(`${cid}: shows ${shown.error}, and its user is in it`, true);
   if (!shown.loaded) return say(`${cid}: is not loaded`);
-  const unsent = shown.messages.filter(({ status }) => status === 'sending' || status === 'accepted');
-  if (unsent.length > 0) say(`${cid}: still sends ${unsent.map(({ mid }) => mid).join(', ')}`);
   compareMessages(
     shown.messages.filter(({ seq }) => seq !== undefined),
     truth.messages,

@@ -53,9 +53,9 @@ export class Device implements Reader {
     return this.client !== undefined && this.process.alive;
   }
 
-  /** Messages that are not known to be saved. */
-  get unsent(): number {
-    return this.#disk.size;
+  /** Messages on its disk that are neither known to be saved nor refused. */
+  get unsent(): string[] {
+    return [...this.#disk.values()].filter(({ failed }) => failed === undefined).map(({ mid }) => mid);
   }
 
   start(): void {

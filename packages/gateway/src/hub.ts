@@ -123,9 +123,9 @@ export class Hub {
       this.#catchUp.live();
       const isNews = channel.publish(entry.rev, new Frame(entry.text), now);
       this.large.review(channel);
+      if (entry.op === 'message') this.#noteOwnRead(channel, entry);
       if (channel.delivery !== 'push') this.#pullForAuthor(channel, entry);
       if (isNews) this.#markAll(channel);
-      else if (entry.op === 'message') this.#tellOwnRead(channel, entry);
       this.#waitForMissing(channel);
     }
     for (const { cid, rev } of saved) this.#channels.get(cid)?.tail?.saved(rev);
@@ -187,12 +187,13 @@ export class Hub {
     }
   }
 
-  /** A message that was heard of late. Who joined before may have been told an older position of theirs: sending reads. */
-  #tellOwnRead({ cid }: Channel, { from, seq }: CommittedEntry & { op: 'message' }): void {
+  /** Sending reads. Whoever has the message from a join may have been told an older position with it; the others learn it from the message. */
+  #noteOwnRead({ cid }: Channel, { from, seq, rev }: CommittedEntry & { op: 'message' }): void {
     for (const session of this.#users.get(from) ?? []) {
       const subscription = session.subscriptions.get(cid);
-      if (!subscription?.joined || subscription.ending || seq <= subscription.ownRead) continue;
+      if (subscription === undefined || subscription.ending || seq <= subscription.ownRead) continue;
       subscription.ownRead = seq;
+      if (!subscription.joined || subscription.position < rev) continue;
       this.flusher.merge(session, `read ${cid} ${from}`, Frame.of({ t: 'read', cid, pos: seq, from }), { droppable: false });
     }
   }

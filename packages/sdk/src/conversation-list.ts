@@ -226,7 +226,7 @@ export class LiveConversationList implements ConversationList {
     });
   }
 
-  #set(item: ConversationSummary): void {
+  #set({ saved: _, ...item }: http.Conversation): void {
     this.#items.set(item.cid, { ...item, unread: Math.max(0, item.head - item.lastRead) });
     this.#snapshot.changed();
   }

@@ -176,6 +176,17 @@ test('participants and title follow the changes', async () => {
   expect(ops).toEqual(['settings', 'participants_added', 'participants_removed']);
 });
 
+test('how far one has read by an own message is told when that is lost', async () => {
+  const { server, conversation } = await opened({}, 1);
+  const message = { cid: 'c1', seq: 2, rev: 2, mid: 'mine', from: 'ann', at: 1, kind: 'text', body: { text: '2' } };
+  server.tell({ t: 'message', ...message, stage: 'accepted' });
+  await until(() => conversation.getSnapshot().lastRead === 2);
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(server.frames('read')).toEqual([]);
+  server.tell({ t: 'change', cid: 'c1', rev: 3, op: 'lost', by: 'system', at: 1, seqs: [2] });
+  await until(() => server.frames('read').at(-1)?.pos === 2);
+});
+
 test('changes that come behind a detail that has them take nothing away', async () => {
   const { server, client } = setup();
   server.open('c1', ['ann', 'bob']);
@@ -222,6 +233,17 @@ test('a removal that is replayed after one was added again is history', async ()
   server.post('c1', 'bob', '2');
   await until(() => seqs(conversation).length === 2);
   expect(conversation.getSnapshot().error).toBeUndefined();
+});
+
+test('added again: own messages from before say to the server how far they were read', async () => {
+  const { server, conversation } = await opened({}, 1);
+  server.change('c1', { op: 'participants_removed', users: ['ann'] });
+  await until(() => conversation.getSnapshot().error === 'not_participant');
+  server.post('c1', 'ann', '2');
+  server.change('c1', { op: 'participants_added', users: ['ann'], role: 'member' });
+  server.tell({ t: 'conversation', cid: 'c1', op: 'added', head: 2, unread: 2 });
+  await until(() => seqs(conversation).length === 2);
+  await until(() => server.frames('read').at(-1)?.pos === 2);
 });
 
 test('added again without a word: news of it is word enough', async () => {

@@ -209,13 +209,14 @@ export class LiveConversation implements Conversation {
     this.#changed();
   }
 
-  #onNew({ from, seq }: http.Message): void {
+  #onNew({ from, seq, rev }: http.Message): void {
     this.#head = Math.max(this.#head, seq);
     this.#typingIn.set(from, false);
     // Who writes has read what stands before.
     if (from !== this.#host.userId()) this.#receipts.advance(from, 'read', seq);
     else {
-      this.#reading.known(seq);
+      // Of those before, `joined` has said what counts: one's own from before one was added again do not.
+      if (rev > this.#joinedRev) this.#reading.known(seq);
       this.#raiseLastRead(seq);
     }
   }
@@ -225,6 +226,9 @@ export class LiveConversation implements Conversation {
     if (frame.op === LOST) {
       this.#timeline.lose(frame);
       this.#host.queue.onLost(frame);
+      // An own message said how far the user has read; the server forgot that with it.
+      this.#reading.onRefused('read');
+      this.#host.positionsChanged(this);
     } else this.#details.onChange(frame);
     if (frame.op === 'participants_removed') for (const user of frame.users ?? []) this.#receipts.drop(user);
     this.#host.onChange(frame);

@@ -111,7 +111,8 @@ export interface Observable<T> {
   getSnapshot(): T;
 }
 
-export type ConversationSummary = http.Conversation;
+/** Without `saved`, which would be older than the rest as soon as messages come. */
+export type ConversationSummary = Omit<http.Conversation, 'saved'>;
 
 export interface ConversationListSnapshot {
   /** Newest activity first. */

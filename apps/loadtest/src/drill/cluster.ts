@@ -112,11 +112,12 @@ function baseSettings({ store, broker, settings }: ClusterPlan, secret: string):
   };
 }
 
-/** Over a broker that is no Redis, the accept log has one of its own. */
-async function twoPhaseSettings(context: DrillContext, { broker }: ClusterPlan): Promise<Record<string, string>> {
+/** Over a broker that is no Redis, the accept log has one of its own, if the drill does not name one. */
+async function twoPhaseSettings(context: DrillContext, { broker, settings }: ClusterPlan): Promise<Record<string, string>> {
   if (context.options.twoPhase === 'off') return {};
   const on = { 'two-phase-enabled': 'true', 'two-phase-deliver-before-saved': 'true' };
-  return broker.startsWith('redis') ? on : { ...on, 'two-phase-redis': (await openRedis(context)).url };
+  if (broker.startsWith('redis') || settings?.['two-phase-redis'] !== undefined) return on;
+  return { ...on, 'two-phase-redis': (await openRedis(context)).url };
 }
 
 async function startNode(

@@ -46,6 +46,9 @@ export async function openRedis(context: DrillContext, options: RedisOptions = {
 /** It writes each command to disk within a second, and has them again when it is started again. */
 export const REDIS_WITH_FILE: RedisOptions = { settings: { appendonly: 'yes' } };
 
+/** Nodes in other network namespaces get there. */
+export const OPEN_TO_NODES: RedisOptions = { settings: { bind: '0.0.0.0', 'protected-mode': 'no' } };
+
 export async function openNats(context: DrillContext): Promise<RunningService> {
   return opened(context, 'NATS', await startNats());
 }

@@ -101,7 +101,7 @@ function start(context: Context, session: Authed, subscription: Subscription, wa
   hub.observe(subscription.channel, head.head, head.rev);
   const { cid } = head;
   // What was read since the head was: the join is told of it here, and nowhere else.
-  const lastRead = Math.max(head.lastRead, subscription.ownRead);
+  const lastRead = Math.max(head.lastRead, Math.min(subscription.ownRead, head.head));
   // Another node's notice may be on its way still: nothing that is told from here on lies behind what `joined` says.
   directory.sawRead(cid, session.actor.uid, lastRead);
   subscription.ownRead = lastRead;

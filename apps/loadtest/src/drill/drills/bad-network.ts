@@ -1,12 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Drill, DrillContext, DrillResult } from '../drill.ts';
+import { layCable } from '../means/cable.ts';
 import { missingForCell, runInCell } from '../means/cell.ts';
 import { converged } from '../means/convergence.ts';
 import { type Link, openLink, tryTun } from '../means/link/link.ts';
 import { BAD_NETWORKS, CLEAN, type LinkProfile } from '../means/link/profile.ts';
 import type { LinkCounts } from '../means/link/shaper.ts';
-import { openNamespace } from '../means/namespace.ts';
+import { type Namespace, openNamespace } from '../means/namespace.ts';
 import { inWords, missingAbility } from '../means/tools.ts';
+import { OPEN_TO_NODES, openRedis } from '../services.ts';
 import { perform, type Stage } from '../stage.ts';
 
 const CLIENTS = '10.88.0.1';
@@ -28,12 +30,20 @@ export async function inside(context: DrillContext): Promise<DrillResult> {
   const server = await openNamespace();
   const ends = { left: [], right: server.prefix, leftAddress: CLIENTS, rightAddress: SERVER };
   const link = await openLink({ ...ends, seed: context.options.seed });
+  const settings = context.options.twoPhase === 'on' ? { 'two-phase-redis': await openRedisFor(context, server) } : {};
   return perform(context, {
-    cluster: { nodes: 1, store: 'sqlite', broker: 'memory', node: () => ({ prefix: server.prefix, host: SERVER }) },
+    cluster: { nodes: 1, store: 'sqlite', broker: 'memory', settings, node: () => ({ prefix: server.prefix, host: SERVER }) },
     async fault(stage) {
       for (const [name, profile] of Object.entries(BAD_NETWORKS)) await endure(stage, link, { name, profile });
     },
   });
+}
+
+/** The accept log is beside the server: its network is a good one. */
+async function openRedisFor(context: DrillContext, server: Namespace): Promise<string> {
+  const { here } = layCable(server, 0);
+  const { port } = await openRedis(context, OPEN_TO_NODES);
+  return `redis://${here}:${port}`;
 }
 
 async function endure(stage: Stage, link: Link, { name, profile }: { name: string; profile: LinkProfile }): Promise<void> {

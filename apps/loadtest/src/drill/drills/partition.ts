@@ -7,7 +7,7 @@ import { converged } from '../means/convergence.ts';
 import { type Direction, type Fence, openFence, type Peer, tryFence } from '../means/fence.ts';
 import { type Namespace, openNamespace } from '../means/namespace.ts';
 import { inWords, missingAbility } from '../means/tools.ts';
-import { missing as missingServices, openPostgres, openRedis } from '../services.ts';
+import { missing as missingServices, OPEN_TO_NODES, openPostgres, openRedis } from '../services.ts';
 import { perform, type Stage } from '../stage.ts';
 
 const NODES = 3;
@@ -53,7 +53,7 @@ export const partition: Drill = {
 export async function inside(context: DrillContext): Promise<DrillResult> {
   const postgres = await openPostgres(context, { settings: { listen_addresses: '0.0.0.0' } });
   await trustNodes(postgres);
-  const redis = await openRedis(context, { settings: { bind: '0.0.0.0', 'protected-mode': 'no' } });
+  const redis = await openRedis(context, OPEN_TO_NODES);
   const database = await postgres.createDatabase();
   const places = await Promise.all(Array.from({ length: NODES }, (_, n) => openPlace(n)));
   return perform(context, {

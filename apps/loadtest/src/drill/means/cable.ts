@@ -13,7 +13,7 @@ export interface Cable {
 /** Lays cable number `index`, 0 to 255. */
 export function layCable(namespace: Namespace, index: number): Cable {
   const [here, there] = [`10.77.${index}.1`, `10.77.${index}.2`];
-  const device = `drill${index}`;
+  const device = `cable${index}`;
   run('ip', 'link', 'add', device, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', String(namespace.pid));
   run('ip', 'address', 'add', `${here}/24`, 'dev', device);
   run('ip', 'link', 'set', device, 'up');

@@ -32,9 +32,13 @@ export class Acks {
     this.#longestStallMs = Math.max(this.#longestStallMs, now - this.#lastAt);
     this.#lastAt = now;
     if (this.#healedAt !== undefined) this.#firstAfterMs ??= now - this.#healedAt;
-    if (stage !== 'saved') return;
+    if (stage === 'saved') this.saved(mid);
+  }
+
+  /** Its author knows that it is saved: by an ack, or because it saw it in the conversation when the ack was lost. */
+  saved(mid: string): void {
     this.#pending.delete(mid);
-    if (this.#awaited.delete(mid) && this.#awaited.size === 0) this.#drainMs ??= now - this.#healedAt!;
+    if (this.#awaited.delete(mid) && this.#awaited.size === 0) this.#drainMs ??= performance.now() - this.#healedAt!;
   }
 
   refused(code: string): void {

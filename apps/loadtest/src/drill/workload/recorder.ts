@@ -116,6 +116,7 @@ export class Recorder {
     const via = seq <= this.#head ? 'replay' : 'live';
     this.#tell({ ev: 'recv', via, seq, mid, from, h: bodyDigest(body), ...marksOf(frame) });
     if (seq > this.newest) this.#marks.push({ rev, seq });
+    if (from === this.#user && frame.stage === undefined) this.#acks.saved(mid);
   }
 
   #onAck({ mid, pos, stage, dup }: { mid: string; pos: number; stage: 'accepted' | 'saved'; dup?: true | undefined }): void {

@@ -482,3 +482,23 @@ AS $$
 $$;
 
 DROP FUNCTION move_positions;
+
+-- As in 0002, but for a plan that looks for the tokens more than once: then more than `row_limit` of them are deleted.
+CREATE OR REPLACE FUNCTION prune_sessions(before bigint, row_limit int)
+RETURNS int
+LANGUAGE plpgsql VOLATILE
+AS $$
+DECLARE
+  replaced text[];
+  ended text[];
+BEGIN
+  replaced := ARRAY(SELECT t.hash FROM refresh_token t WHERE t.used_at < before LIMIT row_limit FOR UPDATE SKIP LOCKED);
+  DELETE FROM refresh_token r WHERE r.hash = ANY (replaced);
+  -- The tokens that an ended session replaced are gone by now: one each is left.
+  ended := ARRAY(
+    SELECT s.sid FROM session s WHERE least(s.expires_at, coalesce(s.revoked_at, s.expires_at)) < before
+    LIMIT row_limit - cardinality(replaced) FOR UPDATE SKIP LOCKED);
+  DELETE FROM refresh_token t WHERE t.sid = ANY (ended);
+  DELETE FROM session s WHERE s.sid = ANY (ended);
+  RETURN cardinality(replaced) + cardinality(ended);
+END $$;
