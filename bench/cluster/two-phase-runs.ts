@@ -2,12 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cluster } from './cluster.ts';
 import type { Ends } from './ends.ts';
 import { type ClusterOutcome, startLoad } from './load.ts';
-import type { Options } from './options.ts';
+import { type Options, warmUpSecOf } from './options.ts';
 
 const SAMPLE_MS = 500;
 const SCRAPE_TIMEOUT_MS = 900;
 const POLL_MS = 50;
 const SWITCHED_MS = 30_000;
+const DRAINED_MS = 10_000;
 
 /** What is switched on every node while it runs. `accepted-only`: others see a message when it is saved; `full`: when it is accepted. */
 export const MODES = {
@@ -39,7 +40,7 @@ export interface Run {
   readonly gaps: number;
   readonly lostNumbers: number;
   readonly anomalies: number;
-  /** Messages accepted and not saved: the most at a look, and the last look, when everyone had everything. */
+  /** Messages accepted and not saved: the most at a look, and at the last look, when everyone had everything. */
   readonly backlogMax: number;
   readonly backlogEnd: number;
   /** Each, twice a second, from the start of the load. */
@@ -105,7 +106,9 @@ async function runOne({ cluster, postgres, redis, ends }: World, mode: Mode, opt
   };
 }
 
-function flagsOf({ clients, seconds, warmUpSec, intervalMs, sendModel }: Options): string {
+function flagsOf(options: Options): string {
+  const { clients, seconds, intervalMs, sendModel } = options;
+  const warmUpSec = warmUpSecOf(options);
   // Of each pair one sends, as in the runs that this is compared with.
   const who = `--mode group --group-size 2 --senders 1 --clients ${clients} --connect-rate 1000`;
   return `${who} --msg-interval-ms ${intervalMs} --send-model ${sendModel} --warm-up ${warmUpSec} --duration ${warmUpSec + seconds}`;
@@ -143,11 +146,12 @@ class Backlog {
     this.#timer = setInterval(() => (this.#looking ??= this.#look()), SAMPLE_MS);
   }
 
-  /** After one more look. */
+  /** When there is none any more, or after a while: what the nodes tell of is some seconds old. */
   async stop(): Promise<void> {
     clearInterval(this.#timer);
     await this.#looking;
-    await this.#look();
+    const until = performance.now() + DRAINED_MS;
+    for (await this.#look(); this.samples.at(-1)! > 0 && performance.now() < until; await this.#look()) await sleep(SAMPLE_MS);
   }
 
   async #look(): Promise<void> {

@@ -105,5 +105,5 @@ function headOf({ clients, seconds, repeats, intervalMs, sendModel }: Options): 
 ${clients} clients in pairs, one of each sends, one message per ${intervalMs} ms, ${sendModel}, ${seconds} s measured, each mode ${repeats} times, in
 turns; generator, nodes, Postgres and Redis on one machine. Between runs the mode is switched over \`PATCH /v1/admin/settings\`; with slow
 commits everything was started anew. \`accepted-only\`: others see a message when it is saved; \`full\`: when it is accepted. Latencies in
-milliseconds from the intended time, p50 / p95 / p99. CPU in cores.`;
+milliseconds from the intended time, p50 / p95 / p99, without the first message of each conversation. CPU in cores.`;
 }

@@ -1,5 +1,5 @@
 import { type MemoryAcceptServer, openMemoryAcceptLog } from '@gapless/adapters/accept/memory';
-import { type AcceptLog, AcceptLogAway } from '@gapless/core';
+import { type AcceptLog, AcceptLogAway, type AcceptOutcome } from '@gapless/core';
 import type { Random } from './random.ts';
 import type { SimProcess, World } from './world.ts';
 
@@ -113,10 +113,19 @@ export class SimAcceptLog {
         if (way.broken || !process.alive) return void lost();
         if (CHANGES.has(name)) world.note(() => `accept log: ${process.name} ${name}`);
         run().then(
-          (value) => (way.broken ? lost() : answer(() => resolve(value))),
+          (value) => {
+            if (name === 'accept') world.note(() => `accept log: ${process.name} is told ${told(value as AcceptOutcome[])}`);
+            if (way.broken) lost();
+            else answer(() => resolve(value));
+          },
           (error: unknown) => (error instanceof AcceptLogAway ? lost() : answer(() => reject(error))),
         );
       });
     });
   }
+}
+
+/** In short. */
+function told(outcomes: readonly AcceptOutcome[]): string {
+  return outcomes.map((outcome) => (outcome.ok ? `${outcome.seq}${outcome.dup ? ' again' : ''}` : outcome.code)).join(', ');
 }

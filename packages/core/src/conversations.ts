@@ -51,10 +51,9 @@ export function createConversations(deps: ConversationDeps): Conversations {
     guarded(actor, cid, (known) => (directory.isSuspended(cid, actor.uid) ? undefined : placeOf(actor, known)), command);
 
   async function conversation(actor: Actor, cid: string): Promise<ConversationDetailView> {
-    const [view, participants] = await Promise.all([
-      store.conversationView(actor.uid, cid),
-      store.participants(cid, { limit: PARTICIPANTS_SHOWN_MAX }),
-    ]);
+    // The participants second: they are never older than the rev by which a client knows whether it has to ask again.
+    const view = await store.conversationView(actor.uid, cid);
+    const participants = await store.participants(cid, { limit: PARTICIPANTS_SHOWN_MAX });
     if (view !== undefined) return { ...view, participants };
     const record = actor.role === 'admin' ? await store.conversation(cid) : undefined;
     if (record === undefined) throw new ChatError('not_participant');

@@ -92,7 +92,7 @@ export class OwnReads {
   /** Makes good what was committed and never written. Where that fails, it is tried again. */
   async heal(): Promise<void> {
     const { store, clock, onError, onHealed } = this.#deps;
-    this.#healedAt = clock.now();
+    this.#healedAt = clock.elapsed();
     try {
       const moved = await store.healOwnReads({ rows: HEAL_ROWS });
       if (moved > 0) onHealed?.();
@@ -106,7 +106,7 @@ export class OwnReads {
   healSoon(): void {
     if (this.#closed || this.#stopHealWait !== undefined) return;
     const { clock } = this.#deps;
-    const waitMs = Math.max(0, this.#healedAt + HEAL_PAUSE_MS - clock.now());
+    const waitMs = Math.max(0, this.#healedAt + HEAL_PAUSE_MS - clock.elapsed());
     this.#stopHealWait = clock.after(waitMs, () => {
       this.#stopHealWait = undefined;
       void this.heal();

@@ -14,7 +14,7 @@ export interface GuardedDeps {
 /**
  * Writes one command of `uid`, who must have a right to it: `permit` looks at the participants and makes the command, or gives undefined
  * for who is none. When the right turns out to have changed, by another process too, it looks again. Commands of one caller to one
- * conversation keep their order: what is cached is looked at without waiting.
+ * conversation keep their order: what is cached is looked at without waiting, and while one has to look into the store, those behind it wait.
  *
  * @throws ChatError not_participant, what `permit` throws, and what the outcome says
  */
@@ -23,18 +23,68 @@ export async function writeGuarded(
   { cid, uid }: { cid: string; uid: string },
   permit: (known: Known, rights: Rights) => Command | undefined,
 ): Promise<Outcome & { ok: true }> {
-  let known = directory.peek(cid) ?? (await directory.load(cid));
-  for (let tries = 1; ; tries++) {
-    let command = permit(known, directory.rights(known));
-    if (command === undefined) {
-      const now = await directory.lookAgain(known, uid);
-      if (now !== undefined) command = permit(now, directory.rights(now));
+  const turn = new Turn(directory, `${cid} ${uid}`);
+  try {
+    while (turn.before !== undefined) await turn.before;
+    let known = directory.peek(cid) ?? (await turn.look(() => directory.load(cid)));
+    for (let tries = 1; ; tries++) {
+      let command = permit(known, directory.rights(known));
+      if (command === undefined) {
+        const last = known;
+        const now = await turn.look(() => directory.lookAgain(last, uid));
+        if (now !== undefined) command = permit(now, directory.rights(now));
+      }
+      if (command === undefined) throw new ChatError('not_participant');
+      const appended = writer.append(command);
+      turn.end();
+      const outcome = await appended;
+      if (outcome.ok) return outcome;
+      if (outcome.code !== 'stale' || tries === TRIES_MAX) throw outcomeError(outcome);
+      while (turn.before !== undefined) await turn.before;
+      directory.suspect(cid);
+      known = await turn.look(() => directory.load(cid));
     }
-    if (command === undefined) throw new ChatError('not_participant');
-    const outcome = await writer.append(command);
-    if (outcome.ok) return outcome;
-    if (outcome.code !== 'stale' || tries === TRIES_MAX) throw outcomeError(outcome);
-    directory.suspect(cid);
-    known = await directory.load(cid);
+  } finally {
+    turn.end();
+  }
+}
+
+/** Who looks into the store now, by caller and conversation. */
+const looking = new WeakMap<Directory, Map<string, Promise<void>>>();
+
+/** One command's turn among those of its caller to one conversation. */
+class Turn {
+  readonly #key: string;
+  readonly #looking: Map<string, Promise<void>>;
+  #end: (() => void) | undefined;
+
+  constructor(directory: Directory, key: string) {
+    let own = looking.get(directory);
+    if (own === undefined) looking.set(directory, (own = new Map()));
+    this.#looking = own;
+    this.#key = key;
+  }
+
+  /** Resolves when the one before it has looked; undefined where there is none. */
+  get before(): Promise<void> | undefined {
+    return this.#looking.get(this.#key);
+  }
+
+  /** Those behind it wait until `end`. */
+  look<T>(task: () => Promise<T>): Promise<T> {
+    if (this.#end === undefined) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#looking.set(this.#key, promise);
+      this.#end = () => {
+        this.#looking.delete(this.#key);
+        resolve();
+      };
+    }
+    return task();
+  }
+
+  end(): void {
+    this.#end?.();
+    this.#end = undefined;
   }
 }

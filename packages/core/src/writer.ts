@@ -54,7 +54,7 @@ export class Writer {
     const limits = { ...DEFAULTS, ...options.limits };
     this.#lanes = Array.from({ length: limits.lanes }, () => new Lane(options, limits));
     this.#stopSweep = options.clock.every(limits.timeoutMs / 4, () => {
-      for (const lane of this.#lanes) lane.expire(options.clock.now() - limits.timeoutMs);
+      for (const lane of this.#lanes) lane.expire(options.clock.elapsed() - limits.timeoutMs);
     });
   }
 
@@ -103,7 +103,7 @@ class Lane {
   append(command: Command): Promise<Outcome> {
     if (this.#waiting.length >= this.#limits.queueMax) return Promise.reject(busy());
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ command, since: this.#options.clock.now(), appendedMs: performance.now(), resolve, reject });
+      this.#waiting.push({ command, since: this.#options.clock.elapsed(), appendedMs: performance.now(), resolve, reject });
       // A microtask later, so that frames read in one go share the first batch.
       if (this.#waiting.length === 1 && this.#inFlight.length === 0) queueMicrotask(() => this.#next());
     });

@@ -16,7 +16,7 @@ export interface AdmissionOptions {
   /** Whether addresses are limited. */
   rateLimits: boolean;
   onLimited(): void;
-  clock: { now(): number };
+  clock: { elapsed(): number };
 }
 
 export type Admitted = { readonly ok: true } | { readonly ok: false; readonly status: 429 | 503; readonly retryAfterMs: number };
@@ -40,7 +40,7 @@ export class Admission {
     const { waiting } = this.#slices;
     if (live() + waiting >= maxConnections || waiting >= CONNECTS_WAITING_MAX)
       return { ok: false, status: 503, retryAfterMs: FULL_RETRY_MS };
-    const retryAfterMs = rateLimits ? this.#connects.wait(addressBlock(ip), clock.now()) : 0;
+    const retryAfterMs = rateLimits ? this.#connects.wait(addressBlock(ip), clock.elapsed()) : 0;
     if (retryAfterMs === 0) return { ok: true };
     onLimited();
     return { ok: false, status: 429, retryAfterMs };

@@ -81,7 +81,7 @@ export class Flusher {
     if (this.holdsBack(session) && session.transport.bufferedBytes > lowWaterBytes) return;
     session.blockedAt = undefined;
     // Its pongs waited unread; that it takes bytes is a sign of life.
-    session.lastSeenAt = this.#options.clock.now();
+    session.lastSeenAt = this.#options.clock.elapsed();
     this.#options.metrics.unblocked();
     session.transport.resumeReading();
     for (const { channel, behind, ending } of session.dirty) {
@@ -218,7 +218,7 @@ export class Flusher {
     if (!backpressure.enabled) return false;
     if (session.blockedAt === undefined) {
       if (session.transport.bufferedBytes < backpressure.highWaterBytes) return false;
-      session.blockedAt = this.#options.clock.now();
+      session.blockedAt = this.#options.clock.elapsed();
       session.blockedTaken = session.transport.takenBytes;
       this.#options.metrics.blocked();
     }

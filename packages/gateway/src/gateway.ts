@@ -90,8 +90,8 @@ export class Gateway {
   /** A new connection. It has to authenticate within the limit. */
   open(transport: Transport, ip: string): Session {
     const { clock, rateLimits, metrics } = this.#context;
-    const session = new Session({ conn: ulid(clock.now()), transport, ip, now: clock.now(), slot: this.#opened++ % SLOTS });
-    if (rateLimits) session.bucket = new TokenBucket({ perSec: FRAMES_PER_SEC, burst: FRAMES_BURST }, clock.now());
+    const session = new Session({ conn: ulid(clock.now()), transport, ip, now: clock.elapsed(), slot: this.#opened++ % SLOTS });
+    if (rateLimits) session.bucket = new TokenBucket({ perSec: FRAMES_PER_SEC, burst: FRAMES_BURST }, clock.elapsed());
     this.sessions.add(session);
     metrics.connectionOpened();
     if (rateLimits && (session.stranger = this.#strangers.admit(ip)) === undefined) this.close(session, 'too_many');
@@ -105,7 +105,7 @@ export class Gateway {
 
   /** One message from the client. Never throws. */
   receive(session: Session, data: Uint8Array, codec: Codec): void {
-    session.lastSeenAt = this.#context.clock.now();
+    session.lastSeenAt = this.#context.clock.elapsed();
     if (session.closed) return;
     let value: unknown;
     try {
@@ -171,14 +171,14 @@ export class Gateway {
     };
     this.hub.flusher.reply(session, Frame.of(frame));
     // An error is critical: where it cannot be written, the connection says it by ending.
-    if (this.hub.flusher.holdsBack(session)) this.closeSlow(session, this.#context.clock.now() - session.blockedAt!);
+    if (this.hub.flusher.holdsBack(session)) this.closeSlow(session, this.#context.clock.elapsed() - session.blockedAt!);
   }
 
   /** Ends a connection that does not take what is written to it; its client resumes where it was. */
   closeSlow(session: Session, durationMs: number): void {
     const { uid } = session.actor ?? {};
     this.#context.log.warn({ uid, conn: session.conn, durationMs, bufferedBytes: session.transport.bufferedBytes }, 'slow consumer closed');
-    this.#context.laggards.add(session, this.#context.clock.now());
+    this.#context.laggards.add(session, this.#context.clock.elapsed());
     this.close(session, 'slow_consumer');
     session.transport.terminate();
   }
@@ -297,7 +297,7 @@ export class Gateway {
   }
 
   #waitOf(session: Session, bucket: TokenBucket, cost: number): number {
-    const now = this.#context.clock.now();
+    const now = this.#context.clock.elapsed();
     const own = bucket.take(now, cost);
     const wait = own === 0 ? this.#addresses.wait(session.block, now, cost) : own;
     if (wait > 0) this.#context.metrics.limited(own > 0 ? 'connection' : 'address');
@@ -312,7 +312,7 @@ export class Gateway {
   #badFrame(session: Session, msg: string, ref?: Ref): void {
     if (session.actor === undefined) return this.#beforeAuth(session, () => this.#badFrame(session, msg, ref));
     this.error(session, 'bad_frame', { msg, ...(ref === undefined ? {} : { ref }) });
-    const now = this.#context.clock.now();
+    const now = this.#context.clock.elapsed();
     session.badFrames = session.badFrames.filter((at) => now - at < BAD_FRAMES_WINDOW_MS);
     session.badFrames.push(now);
     if (session.badFrames.length > BAD_FRAMES_MAX) this.close(session, 'protocol_abuse');

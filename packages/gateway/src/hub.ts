@@ -113,7 +113,7 @@ export class Hub {
 
   /** What a batch changed, to everyone who joined. Never waits, never fails because of a listener. */
   publish({ entries, revs, accepted = [], saved = [] }: Committed): void {
-    const now = this.#options.clock.now();
+    const now = this.#options.clock.elapsed();
     for (const entry of entries) {
       const channel = this.#channels.get(entry.cid);
       // rev 0 is the creation: there is nobody yet, and a cursor starts behind it.
@@ -167,7 +167,7 @@ export class Hub {
       // What was missing then has come, and now it is another one.
       if (channel.tail!.head >= missing) return this.#waitForMissing(channel);
       metrics.repaired();
-      channel.giveUp(clock.now());
+      channel.giveUp(clock.elapsed());
       this.#markAll(channel);
     });
   }
@@ -199,7 +199,7 @@ export class Hub {
   }
 
   #sweep(): void {
-    const now = this.#options.clock.now();
+    const now = this.#options.clock.elapsed();
     for (const channel of this.#channels.values()) channel.tail?.sweep(now, keepMsOf(channel));
   }
 }

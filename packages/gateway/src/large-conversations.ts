@@ -40,7 +40,7 @@ export class LargeConversations {
 
   /** Looks at the conversation's size, now and then, and switches. */
   review(channel: Channel): void {
-    const now = this.#options.clock.now();
+    const now = this.#options.clock.elapsed();
     if (now - channel.decidedAt < REVIEW_MS) return;
     const { strategy } = this.#options.limits;
     const members = this.#options.membersOf(channel.cid);

@@ -58,7 +58,7 @@ export class TypingBoard {
 
   #set({ cid, uid, on }: Typing, announced: boolean): void {
     const key = `${cid} ${uid}`;
-    const now = this.#clock.now();
+    const now = this.#clock.elapsed();
     let typist = this.#typists.get(key);
     if (typist === undefined) {
       if (!on) return;
@@ -72,7 +72,7 @@ export class TypingBoard {
   }
 
   #turn(): void {
-    const now = this.#clock.now();
+    const now = this.#clock.elapsed();
     for (const [key, typist] of this.#typists) {
       if (typist.until <= now) typist.on = false;
       if (typist.on !== typist.told) this.#tellInBounds(typist, now);

@@ -37,7 +37,7 @@ export class Watchdog {
   }
 
   #run(): void {
-    const now = this.#options.clock.now();
+    const now = this.#options.clock.elapsed();
     const slot = this.#tick++ % SLOTS;
     for (const session of this.#gateway.sessions) {
       this.#check(session, now);
@@ -67,7 +67,7 @@ export class Watchdog {
   }
 
   #checkExpiry(session: Session, now: number): void {
-    if (session.token === undefined || now < session.token.expiresAt) return;
+    if (session.token === undefined || this.#options.clock.now() < session.token.expiresAt) return;
     if (session.expiredAt === undefined) {
       session.expiredAt = now;
       this.#gateway.error(session, 'token_expired');

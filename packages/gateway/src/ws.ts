@@ -1,3 +1,4 @@
+import { systemClock } from '@gapless/kit';
 import { type Codec, jsonCodec, msgpackCodec } from '@gapless/protocol';
 import { ENCODING, type Encoding } from './frame.ts';
 import type { Gateway } from './gateway.ts';
@@ -49,7 +50,7 @@ class ChatSocket extends LiveSocket implements Transport {
   }
 
   seen(): void {
-    this.#session.lastSeenAt = Date.now();
+    this.#session.lastSeenAt = systemClock.elapsed();
   }
 
   ended(): void {

@@ -51,6 +51,34 @@ test('a large conversation that is left before it was pulled shows its newest me
   await until(() => item(client, 'c1')?.lastMessage?.seq === 2);
 });
 
+test('what is older than what was told is asked for again', async () => {
+  const { server, client } = setup();
+  server.open('c1');
+  server.post('c1', 'bob', '1');
+  client.connect();
+  await loaded(client);
+  // Told before it is saved.
+  server.tell({ t: 'conversation', cid: 'c1', op: 'changed', head: 2, unread: 2 });
+  await until(() => server.requests.filter((request) => request === 'GET /v1/conversations/c1').length === 2);
+  server.post('c1', 'bob', '2');
+  await until(() => item(client, 'c1')?.lastMessage?.seq === 2);
+  const asked = server.requests.length;
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(server.requests.length).toBeLessThanOrEqual(asked + 1);
+});
+
+test('what never comes is not asked for for ever', async () => {
+  const { server, client } = setup();
+  server.open('c1');
+  client.connect();
+  await loaded(client);
+  server.tell({ t: 'conversation', cid: 'c1', op: 'changed', head: 2, unread: 2 });
+  await vi.advanceTimersByTimeAsync(60_000);
+  const asked = server.requests.length;
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(server.requests.length).toBe(asked);
+});
+
 test('a read on another device lowers the count without a question', async () => {
   const { server, client } = setup();
   server.open('c1');

@@ -8,6 +8,8 @@ const PAGE = 50;
 /** Between two rounds of asking for conversations that changed, and how many in one round. */
 const REFETCH_MS = 500;
 const REFETCH_AT_ONCE = 4;
+/** Answers that may be older than what was told before: a message is told some moments before it is saved, at times. */
+const BEHIND_TRIES_MAX = 10;
 
 /**
  * The user's conversations, newest activity first.
@@ -20,6 +22,8 @@ export class LiveConversationList implements ConversationList {
   readonly #http: HttpApi;
   readonly #items = new Map<string, ConversationSummary>();
   readonly #stale = new Set<string>();
+  /** Of those that are asked for again, how often they were. */
+  readonly #behind = new Map<string, number>();
   #refetchTimer: ReturnType<typeof setTimeout> | undefined;
   #loaded = false;
   #next: string | undefined;
@@ -193,7 +197,7 @@ export class LiveConversationList implements ConversationList {
         this.#stale.delete(cid);
         try {
           const detail = await this.#http.conversation(cid);
-          if (!this.#removed.has(cid)) this.insert(detail);
+          if (!this.#removed.has(cid)) this.#take(detail);
         } catch (error) {
           // Not ours any more; anything else is tried again in the next round.
           if (error instanceof GaplessError && error.status === 403) this.remove(cid);
@@ -207,6 +211,17 @@ export class LiveConversationList implements ConversationList {
       this.#refetchTimer = undefined;
       if (this.#stale.size > 0) this.#schedule();
     }, REFETCH_MS);
+  }
+
+  /** An answer that does not know yet what a frame has told is asked for again, some times. */
+  #take(detail: http.ConversationDetail): void {
+    this.insert(detail);
+    const { cid, head } = detail;
+    const tries = (this.#behind.get(cid) ?? 0) + 1;
+    this.#behind.delete(cid);
+    if (head >= this.#items.get(cid)!.head || tries >= BEHIND_TRIES_MAX) return;
+    this.#behind.set(cid, tries);
+    this.#stale.add(cid);
   }
 
   #merge(item: ConversationSummary): void {

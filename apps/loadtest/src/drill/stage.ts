@@ -127,8 +127,12 @@ function errorsIn(dir: string): string[] {
 }
 
 function saidIn(line: string): string {
-  const { msg, err } = JSON.parse(line) as { msg?: string; err?: { message?: string } };
-  return `"${msg}"${err?.message === undefined ? '' : ` (${err.message})`}`;
+  try {
+    const { msg, err } = JSON.parse(line) as { msg?: string; err?: { message?: string } };
+    return `"${msg}"${err?.message === undefined ? '' : ` (${err.message})`}`;
+  } catch {
+    return 'something, and was killed over it';
+  }
 }
 
 /** The newest seq of a conversation, as node 0 has it. */

@@ -94,7 +94,7 @@ export class Cluster {
     this.mailbox = new Mailbox({ ...deps, knows: (node) => this.#peers.get(node)?.isGone === false });
     this.#announcer = new Announcer(deps);
     this.#own = payloadStart(deps.node);
-    this.#heardSelfAt = deps.clock.now();
+    this.#heardSelfAt = deps.clock.elapsed();
     const { listener } = deps;
     this.#sweeper = new Sweeper({
       ...deps,
@@ -132,7 +132,7 @@ export class Cluster {
 
   /** The broker carries nothing now: what other nodes do is known from the store only. */
   get isDeaf(): boolean {
-    return this.#deps.alone === true || this.#deps.clock.now() - this.#heardSelfAt > DEAF_MS;
+    return this.#deps.alone === true || this.#deps.clock.elapsed() - this.#heardSelfAt > DEAF_MS;
   }
 
   committed(committed: Committed): void {
@@ -168,7 +168,7 @@ export class Cluster {
   #turn(): void {
     this.#mention();
     const { clock, metrics, listener } = this.#deps;
-    const now = clock.now();
+    const now = clock.elapsed();
     for (const peer of this.#peers.values()) {
       // Who hears nobody cannot tell who is silent.
       if (this.isDeaf && !peer.isGone) peer.seenAt = now;
@@ -189,7 +189,7 @@ export class Cluster {
   }
 
   #hear(payload: string): void {
-    if (payload.startsWith(this.#own)) this.#heardSelfAt = this.#deps.clock.now();
+    if (payload.startsWith(this.#own)) this.#heardSelfAt = this.#deps.clock.elapsed();
     else this.#take(payload);
   }
 
@@ -212,7 +212,7 @@ export class Cluster {
     }
     metrics.received();
     const peer = this.#peers.get(told.node) ?? this.#meet(told);
-    peer.seenAt = clock.now();
+    peer.seenAt = clock.elapsed();
     if (peer.isGone) {
       peer.isGone = false;
       log.info({ peer: peer.node }, 'a node is back');
@@ -233,7 +233,7 @@ export class Cluster {
     const { clock, log } = this.#deps;
     const before = numbered ? n - 1 : n;
     const isYoung = before <= YOUNG_MAX;
-    const peer = new Peer(node, { last: isYoung ? 0 : before, now: clock.now() });
+    const peer = new Peer(node, { last: isYoung ? 0 : before, now: clock.elapsed() });
     this.#peers.set(node, peer);
     log.info({ peer: node }, 'a node is there');
     if (!isYoung) this.#lost();
@@ -270,7 +270,7 @@ export class Cluster {
     const { clock, node } = this.#deps;
     for (const peer of this.#peers.values()) {
       if (peer.missing.size === 0) continue;
-      const numbers = peer.ask(clock.now());
+      const numbers = peer.ask(clock.elapsed());
       if (numbers === 'given-up') this.#giveUp(peer);
       else if (numbers.length > 0) this.mailbox.send(peer.node, { t: 'again', from: node, numbers });
       if (peer.missing.size > 0) this.#askSoon();

@@ -58,12 +58,12 @@ export function acceptedReads(deps: AcceptedReadsDeps): ConversationReads {
     },
 
     async conversationsOf(uid, options) {
-      return withLast(deps, await reads.conversationsOf(uid, options));
+      return withLast(deps, uid, await reads.conversationsOf(uid, options));
     },
 
     async conversationView(uid, cid) {
       const view = await reads.conversationView(uid, cid);
-      return view === undefined ? undefined : (await withLast(deps, [view]))[0];
+      return view === undefined ? undefined : (await withLast(deps, uid, [view]))[0];
     },
 
     async messages(cid, options) {
@@ -116,19 +116,40 @@ async function headsOf(deps: AcceptedReadsDeps, uid: string, cids: readonly stri
         open.map(({ cid }) => cid),
       );
       // One that was closed in between is in the store whole by now.
-      if (!tails.includes(undefined)) return withTails(heads, new Map(open.map(({ cid }, i) => [cid, tails[i]!])));
+      if (!tails.includes(undefined)) return withTails(deps, uid, heads, new Map(open.map(({ cid }, i) => [cid, tails[i]!])));
     }
     if (clock.elapsed() >= until) throw new ChatError('store_unavailable');
     await epochs.change(LOOK_MS);
   }
 }
 
-function withTails(heads: readonly (ConversationHead | undefined)[], tails: ReadonlyMap<string, AcceptTail>) {
-  return heads.map((head) => (head === undefined ? undefined : ahead(head, tails.get(head.cid))));
+function withTails(
+  deps: AcceptedReadsDeps,
+  uid: string,
+  heads: readonly (ConversationHead | undefined)[],
+  tails: ReadonlyMap<string, AcceptTail>,
+): Promise<(ConversationHead | undefined)[]> {
+  return Promise.all(
+    heads.map(async (head) => {
+      const tail = head === undefined ? undefined : tails.get(head.cid);
+      if (head === undefined || tail === undefined || tail.head <= head.head) return head;
+      return withOwn(ahead(head, tail), uid, await unsavedOf(deps, head.cid, tail));
+    }),
+  );
+}
+
+/** Sending reads, also before it is saved. */
+function withOwn<T extends { readonly lastRead: number }>(own: T, uid: string, unsaved: readonly Accepted[]): T {
+  const sent = unsaved.findLast(({ send }) => send.from === uid)?.seq ?? 0;
+  return sent > own.lastRead ? { ...own, lastRead: sent } : own;
+}
+
+function unsavedOf(deps: AcceptedReadsDeps, cid: string, tail: AcceptTail): Promise<Accepted[]> {
+  return pendingOf(deps, cid, { after: tail.savedRev, limit: tail.rev - tail.savedRev });
 }
 
 /** With the newest message, where that is not saved yet. */
-async function withLast(deps: AcceptedReadsDeps, views: readonly ConversationView[]): Promise<ConversationView[]> {
+async function withLast(deps: AcceptedReadsDeps, uid: string, views: readonly ConversationView[]): Promise<ConversationView[]> {
   const tails = await tailsOf(
     deps,
     views.map(({ cid }) => cid),
@@ -137,11 +158,10 @@ async function withLast(deps: AcceptedReadsDeps, views: readonly ConversationVie
     views.map(async (view, i) => {
       const tail = tails[i];
       if (tail === undefined || tail.head <= view.head) return view;
-      const [last] = await pendingOf(deps, view.cid, { after: tail.rev - 1, limit: 1 });
-      return last === undefined
-        ? view
-        : // `updatedAt` stays: the next page goes on behind it, and the store knows no other.
-          { ...ahead(view, tail), lastMessage: toMessage(last) };
+      const unsaved = await unsavedOf(deps, view.cid, tail);
+      const last = unsaved.at(-1);
+      // `updatedAt` stays: the next page goes on behind it, and the store knows no other.
+      return last === undefined ? view : { ...withOwn(ahead(view, tail), uid, unsaved), lastMessage: toMessage(last) };
     }),
   );
 }

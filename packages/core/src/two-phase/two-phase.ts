@@ -61,6 +61,8 @@ export class TwoPhase {
   readonly #stopSweep: () => void;
   /** Commands on their way to the store outside of lanes, by cid. */
   readonly #direct = new Map<string, Direct>();
+  /** All that went to the store while there was no epoch. */
+  #off: Direct | undefined;
 
   constructor(deps: TwoPhaseDeps) {
     this.#deps = deps;
@@ -73,10 +75,7 @@ export class TwoPhase {
     const { cid } = command;
     if (command.op === 'read' || command.op === 'delivered') return this.#position(command);
     if (!isNumbered(command)) return this.#deps.writer.append(command);
-    if (this.epochs.epoch === undefined && this.#lanes.size === 0) {
-      // Off: nothing is kept of it on the way.
-      return this.#deps.writer.append(command).then((outcome) => (isAccepting(outcome) ? this.#lane(cid).add(command) : outcome));
-    }
+    if (this.epochs.epoch === undefined && this.#lanes.size === 0) return this.#whileOff(command);
     const isChosen = command.op === 'send' && this.#isChosen(cid);
     const lane = this.#lanes.get(cid) ?? (isChosen ? this.#lane(cid) : undefined);
     if (lane === undefined) return this.#straight(command);
@@ -120,6 +119,28 @@ export class TwoPhase {
     return enabled && this.epochs.accepting !== undefined && (percent >= 100 || hashOf(cid) % 100 < percent);
   }
 
+  /** Nothing is kept of it on the way but that there is one: an epoch may begin meanwhile, and what comes then must not pass it. */
+  #whileOff(command: Numbered): Promise<Outcome> {
+    const off = (this.#off ??= { count: 0, done: Promise.withResolvers() });
+    off.count++;
+    const end = () => {
+      if (--off.count > 0) return;
+      this.#off = undefined;
+      off.done.resolve();
+    };
+    return this.#deps.writer.append(command).then(
+      (outcome) => {
+        const put = isAccepting(outcome) ? this.#lane(command.cid).add(command, { first: true }) : outcome;
+        end();
+        return put;
+      },
+      (error: unknown) => {
+        end();
+        throw error;
+      },
+    );
+  }
+
   /** To the store; where that says that the accept log has the conversation, in line with the others that were told so. */
   async #straight(command: Numbered): Promise<Outcome> {
     const { cid } = command;
@@ -157,6 +178,7 @@ export class TwoPhase {
     const direct = this.#direct.get(cid);
     // They came before; where the store refuses them they are put in front.
     if (direct !== undefined) return direct.done.promise;
+    if (this.#off !== undefined) return this.#off.done.promise;
     const epoch = this.epochs.accepting;
     try {
       if (epoch !== undefined && this.#isChosen(cid) && batch[0]!.command.op === 'send') await this.#accept(epoch, cid, sendsOf(batch));

@@ -42,7 +42,7 @@ export async function authenticate(
 function open(context: Context, session: Session, uid: string, device: string | undefined): void {
   session.deviceNamed = device !== undefined;
   session.device = device ?? ulid(context.clock.now());
-  session.laggard = context.laggards.has(session, context.clock.now());
+  session.laggard = context.laggards.has(session, context.clock.elapsed());
   context.hub.addUser(uid, session);
   context.presence.touch(uid, session.conn);
 }

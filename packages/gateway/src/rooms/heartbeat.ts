@@ -20,7 +20,7 @@ export class Heartbeat {
   }
 
   #run(): void {
-    const now = this.#clock.now();
+    const now = this.#clock.elapsed();
     const slot = this.#tick++ % SLOTS;
     for (const connection of this.#rooms.connections) {
       this.#check(connection, now);
@@ -36,6 +36,6 @@ export class Heartbeat {
       if (!inbox.working) this.#rooms.close(connection, 'unauthorized');
       else if (now - openedAt >= 2 * AUTH_TIMEOUT_MS) this.#rooms.close(connection, 'unavailable');
     } else if (now - lastSeenAt >= SILENCE_MAX_MS) this.#rooms.close(connection, 'no_pong');
-    else if (token !== undefined && now >= token.expiresAt + REAUTH_GRACE_MS) this.#rooms.close(connection, 'unauthorized');
+    else if (token !== undefined && this.#clock.now() >= token.expiresAt + REAUTH_GRACE_MS) this.#rooms.close(connection, 'unauthorized');
   }
 }

@@ -86,7 +86,7 @@ export class Rooms {
     const connection: RoomConnection = new RoomConnection({
       transport,
       inbox: new Inbox(transport, (error) => this.#failed(connection, error)),
-      now: clock.now(),
+      now: clock.elapsed(),
       slot: this.#opened++ % SLOTS,
       queue: new SendQueue({
         sink: transport,
@@ -97,7 +97,7 @@ export class Rooms {
         onWritten: (messages) => metrics.delivered(messages),
       }),
     });
-    if (rateLimits) connection.bucket = new TokenBucket({ perSec: FRAMES_PER_SEC, burst: FRAMES_BURST }, clock.now());
+    if (rateLimits) connection.bucket = new TokenBucket({ perSec: FRAMES_PER_SEC, burst: FRAMES_BURST }, clock.elapsed());
     this.connections.add(connection);
     metrics.connectionOpened();
     if (rateLimits && (connection.stranger = this.#strangers.admit(ip)) === undefined) this.close(connection, 'too_many');
@@ -112,7 +112,7 @@ export class Rooms {
   /** One WebSocket message. Never throws. */
   receive(connection: RoomConnection, data: Uint8Array): void {
     if (connection.closed) return;
-    connection.lastSeenAt = this.#deps.clock.now();
+    connection.lastSeenAt = this.#deps.clock.elapsed();
     connection.inbox.push(() => this.#handle(connection, data));
     // What was read at once may be more than makes it pause, and by its rate it would take long.
     if (connection.bucket !== undefined && connection.inbox.length > ROOM_FRAMES_WAITING_MAX) this.close(connection, 'too_many');
@@ -122,7 +122,7 @@ export class Rooms {
   drained(connection: RoomConnection): void {
     if (connection.closed) return;
     // Its pongs come behind what it has still to read; that it takes bytes is a sign of life.
-    connection.lastSeenAt = this.#deps.clock.now();
+    connection.lastSeenAt = this.#deps.clock.elapsed();
     connection.queue.flush();
   }
 
@@ -204,7 +204,7 @@ export class Rooms {
   /** Resolves when the connection's rate allows a frame. */
   async #admit({ bucket }: RoomConnection): Promise<void> {
     const { clock } = this.#deps;
-    for (let wait = bucket?.take(clock.now()) ?? 0; wait > 0; wait = bucket!.take(clock.now())) await clock.sleep(wait);
+    for (let wait = bucket?.take(clock.elapsed()) ?? 0; wait > 0; wait = bucket!.take(clock.elapsed())) await clock.sleep(wait);
   }
 
   /** The first token opens the connection; a later one of the same user replaces it. */

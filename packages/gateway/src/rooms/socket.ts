@@ -1,3 +1,4 @@
+import { systemClock } from '@gapless/kit';
 import { acceptAs, LiveSocket } from '../live-socket.ts';
 import { type Endpoint, tokenOf, type Upgrade } from '../upgrade.ts';
 import type { RoomConnection, RoomTransport } from './connection.ts';
@@ -39,7 +40,7 @@ class RoomSocket extends LiveSocket implements RoomTransport {
   }
 
   seen(): void {
-    this.#connection.lastSeenAt = Date.now();
+    this.#connection.lastSeenAt = systemClock.elapsed();
   }
 
   ended(): void {

@@ -149,7 +149,7 @@ export class SseEndpoint {
     if (uid !== undefined) await this.#checkUser(conn, uid);
     const transport = this.#find(conn);
     const { session } = transport;
-    session.lastSeenAt = this.#options.clock.now();
+    session.lastSeenAt = this.#options.clock.elapsed();
     if (transport.paused) throw new ChatError('server_busy', { say: 'The stream is not read.', retryAfterMs: BUSY_RETRY_MS });
     for (const frame of frames) {
       if (session.closed) return;

@@ -105,6 +105,6 @@ export class SseTransport implements Transport {
   }
 
   #seen(): void {
-    if (this.session !== undefined && !this.pings) this.session.lastSeenAt = this.#options.clock.now();
+    if (this.session !== undefined && !this.pings) this.session.lastSeenAt = this.#options.clock.elapsed();
   }
 }
