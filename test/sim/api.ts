@@ -31,7 +31,12 @@ export function fetchOf(network: Network, reader: Reader): typeof fetch {
         if (!node?.process.alive) return refuse();
         world.in(node.process, 0, () => {
           const token = (init.headers as Record<string, string>).authorization!.slice(7);
-          void respond(node, token, requestOf(href, init), world.timeOf(node.process)).then((done) => answer(() => resolve(done)));
+          void respond(node, token, requestOf(href, init), world.timeOf(node.process)).then((done) =>
+            answer(() => {
+              world.note(() => `hears ${init.method ?? 'GET'} ${href}: ${done.status} ${done.text}`);
+              resolve(done);
+            }),
+          );
         });
       });
       // Who goes offline learns of it.

@@ -230,6 +230,17 @@ export const FAULTS = {
       };
     },
   },
+  'accept log and a node lost': {
+    fits: twoPhase,
+    ms: [50, 8_000],
+    begin(sim, random) {
+      const place = random.pick(sim.places.filter(({ node }) => node?.process.alive));
+      if (place === undefined) return undefined;
+      sim.accept!.server.fault.lose();
+      sim.killNode(place);
+      return () => sim.startNode(place);
+    },
+  },
   'line to the accept log broken': {
     fits: twoPhase,
     ms: [100, 5_000],

@@ -9,6 +9,9 @@ const HEADER_BYTES = 2;
 /** Two frames of one way never arrive at the same time: the second one is later by this. */
 const EPSILON_MS = 0.001;
 
+/** Whatever a slow reader has before it, it reads within this: in the end it has to have caught up. */
+const READ_MAX_MS = 15_000;
+
 /** How the ways between clients and nodes are now. */
 export interface NetworkState {
   minMs: number;
@@ -137,7 +140,8 @@ export class Line {
 
   #goDown(bytes: number, run: () => void): void {
     const readMs = this.reader.bytesPerMs === Number.POSITIVE_INFINITY ? 0 : bytes / this.reader.bytesPerMs;
-    const at = Math.max(this.world.now + this.network.delay(), this.#lastDown + EPSILON_MS) + readMs;
+    const first = Math.max(this.world.now + this.network.delay(), this.#lastDown + EPSILON_MS);
+    const at = Math.max(first, Math.min(first + readMs, this.world.now + READ_MAX_MS));
     this.#lastDown = at;
     if (at > this.#downUntil) return;
     this.world.at(this.process, at, () => {

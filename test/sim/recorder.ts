@@ -42,6 +42,8 @@ export class Recorder {
   /** Up to which seq each rev reaches, by cid: what this life knows. */
   readonly #known = new Map<string, { rev: number; seq: number }[]>();
   readonly #joinedAt = new Map<string, number>();
+  /** Large ones: nothing comes by itself. */
+  readonly #pulled = new Set<string>();
   readonly #readBy: (cid: string) => number;
   /** What was wrong with an answer in itself. */
   readonly problems: string[];
@@ -76,6 +78,10 @@ export class Recorder {
       case 'change':
         if (frame.op === 'lost') this.#tell(frame.cid, { ev: 'lost', seqs: frame.seqs ?? [] });
         return;
+      case 'head':
+        if (frame.mode === 'push') this.#pulled.delete(frame.cid);
+        else this.#pulled.add(frame.cid);
+        return;
       case 'read':
         return this.#cursor(frame.cid, frame.from, frame.pos);
       case 'error':
@@ -85,9 +91,9 @@ export class Recorder {
     }
   }
 
-  /** It had all the time there is: it must have everything. */
+  /** It had all the time there is: it must have everything, but for what it asks for in its own time. */
   drained(cid: string): void {
-    this.#tell(cid, { ev: 'drained' });
+    if (!this.#pulled.has(cid)) this.#tell(cid, { ev: 'drained' });
   }
 
   #ask(t: string, convs: readonly { cid: string; rev?: number }[]): void {
@@ -103,6 +109,7 @@ export class Recorder {
       this.problems.push(`read forgotten: ${this.#who.d} joins ${cid} at ${lastRead}, its user had read up to ${asked.read}`);
     if (anew) this.#known.set(cid, [{ rev, seq: head }]);
     this.#joinedAt.set(cid, head);
+    this.#pulled.delete(cid);
     this.#tell(cid, { ev: 'joined', head, ...since, ...(reset ? { reset } : {}) });
     this.#cursor(cid, this.#who.u, lastRead);
   }

@@ -110,5 +110,5 @@ function settle(sim: Simulation): void {
 
 /** Where a node did not know what it had committed, or died with it, or found out that it missed something for good, or could not tell it. */
 function mayLoseNotices({ world: { counts } }: Simulation): boolean {
-  return ['commits of unknown outcome', 'fault: node killed', 'losses told', NOTICE_NOT_SENT].some((what) => counts.has(what));
+  return ['commits of unknown outcome', 'nodes killed', 'losses told', NOTICE_NOT_SENT].some((what) => counts.has(what));
 }

@@ -27,7 +27,7 @@ test('no seed breaks a promise', async ({ annotate }) => {
   const counts = new Map<string, number>();
   for (const report of reports) for (const [what, count] of report.counts) counts.set(what, (counts.get(what) ?? 0) + count);
   const expected = [
-    'fault: node killed',
+    'nodes killed',
     'commits of unknown outcome',
     'announcements lost',
     'holes repaired',

@@ -179,6 +179,7 @@ export class Simulation {
     if (node === undefined) return;
     this.world.kill(node.process);
     this.world.note(() => `${node.process.name} is killed`);
+    this.world.count('nodes killed');
     if (!this.plan.shared) this.store.died(node.process);
     const silent = this.world.random.chance(0.2);
     for (const line of this.#linesOf(node)) line.cut(silent ? 'nobody' : 'client');

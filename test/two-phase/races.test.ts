@@ -1,4 +1,4 @@
-import { type AcceptLog, ChatError, type Command, type Outcome } from '@gapless/core';
+import { type AcceptLog, AcceptLogAway, ChatError, type Command, type Outcome } from '@gapless/core';
 import { ulidBound } from '@gapless/kit';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { RULES, World } from './world.ts';
@@ -479,3 +479,42 @@ async function retried<T>(task: () => Promise<T>): Promise<T> {
     }
   }
 }
+
+test('what went to the store before there was an epoch is not passed by what comes in it', async () => {
+  const rules = { ...RULES, enabled: false };
+  const node = world.node(undefined, { rules });
+  const cid = await world.conversation();
+  const [first, second] = [world.send(cid), world.send(cid)];
+  const slow = late((batch) => batch.some((command) => command.op === 'send' && command.mid === first.mid));
+  const one = node.road.append(first);
+  await world.until(() => slow.count === 1);
+  // Another node begins, and opens the conversation.
+  await world.sent(await started(), world.send(cid));
+  rules.enabled = true;
+  await world.until(() => node.road.epochs.accepting !== undefined);
+  const two = node.road.append(second);
+  await world.clock.advance(100);
+  slow.end();
+  await world.settle(Promise.all([one, two]));
+  await world.until(async () => (await world.history(cid)).length === 3);
+  const mids = (await world.history(cid)).map(({ mid }) => mid);
+  expect(mids.indexOf(first.mid)).toBeLessThan(mids.indexOf(second.mid));
+});
+
+test('who loses the right to a message that may have been accepted is told that nobody knows', async () => {
+  let accepted = false;
+  connectWith((log) => ({
+    async accept(epoch, requests) {
+      // Accepted, and nobody hears of it; then the sender is removed.
+      if (accepted) return requests.map(() => ({ ok: false, code: 'stale' }));
+      const outcomes = await log.accept(epoch, requests);
+      accepted = outcomes.some(({ ok }) => ok);
+      if (!accepted) return outcomes;
+      world.store.heads = async (_uid, cids) => cids.map(() => undefined);
+      throw new AcceptLogAway();
+    },
+  }));
+  const node = await started();
+  const cid = await world.conversation();
+  await expect(world.append(node, world.send(cid))).rejects.toMatchObject({ code: 'store_unavailable' });
+});

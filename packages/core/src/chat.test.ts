@@ -107,6 +107,22 @@ describe('conversations', () => {
   });
 });
 
+test('the participants that are shown are never older than the rev beside them', async () => {
+  const { chat, store } = await withUsers('ada', 'bo');
+  const { conversation } = await chat.createConversation(user('ada'), { kind: 'group', participants: ['bo'] });
+  const { cid } = conversation;
+  const view = store.conversationView;
+  // The removal lies between the two reads, whichever comes first.
+  store.conversationView = async (uid, of) => {
+    await new Promise((resolve) => setImmediate(resolve));
+    await store.commit([{ op: 'remove', cid, by: 'ada', at: 1, uid: 'bo' }]);
+    return view(uid, of);
+  };
+  const shown = await chat.conversation(user('ada'), cid);
+  expect(shown.rev).toBe(1);
+  expect(shown.participants.map(({ uid }) => uid)).toEqual(['ada']);
+});
+
 describe('send', () => {
   test('a resend gets the first outcome, whatever the order of its keys; another payload or sender conflicts', async () => {
     const { chat } = await withUsers('ada', 'bo');

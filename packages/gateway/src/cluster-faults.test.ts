@@ -186,6 +186,30 @@ test('what is found in the store while a join reads its head is not forgotten', 
   expect(bo.seqs(cid)).toEqual([1]);
 });
 
+test('what is read while a join reads its head is in the join', async () => {
+  const slow = Promise.withResolvers<void>();
+  let isSlow = false;
+  const { nodes } = await startCluster(1, {
+    storeOf: (_node, memory) => ({
+      ...memory,
+      async heads(uid, cids) {
+        const heads = await memory.heads(uid, cids);
+        if (isSlow) await slow.promise;
+        return heads;
+      },
+    }),
+  });
+  const cid = await nodes[0]!.group('ada', 'bo');
+  await nodes[0]!.say('bo', cid, 3);
+  const [phone, desk] = [await joined(nodes[0]!, 'ada', cid), await nodes[0]!.connect('ada')];
+  isSlow = true;
+  await desk.send({ t: 'join', cid });
+  await phone.send({ t: 'read', cid, pos: 2 });
+  slow.resolve();
+  await settled();
+  expect(desk.of('joined')).toMatchObject([{ head: 3, lastRead: 2 }]);
+});
+
 test('an addition and a removal that are told in the other order end as they are', async () => {
   const { nodes, store } = await startCluster(1);
   const cid = await nodes[0]!.group('ada');

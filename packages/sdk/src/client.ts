@@ -204,6 +204,7 @@ class LiveClient implements Client {
 
   #onConversation(frame: DownFrameOf<'conversation'>, conversation: LiveConversation | undefined): void {
     this.conversations.onFrame(frame, { joined: conversation?.joined ?? false });
+    if (frame.op === 'changed') conversation?.onNotice(frame);
     if (frame.op === 'removed') conversation?.fail('not_participant');
     // In again: what was refused before is welcome now. That it was added may not have been told.
     else if (conversation?.wanted && !conversation.joined && (frame.op === 'added' || conversation.refused)) this.#join([conversation]);
@@ -235,10 +236,15 @@ class LiveClient implements Client {
     }, delayMs);
   }
 
-  /** What this client creates shows in its list at once. */
+  /** What this client creates, or hears of one conversation, shows in its list at once. */
   #watched(api: HttpApi): HttpApi {
     return {
       ...api,
+      conversation: async (cid) => {
+        const detail = await api.conversation(cid);
+        this.conversations.onDetail(detail);
+        return detail;
+      },
       createConversation: async (request) => {
         const detail = await api.createConversation(request);
         this.conversations.insert(detail);

@@ -1,4 +1,5 @@
 import { expect, test, vi } from 'vitest';
+import { json } from './testing/fake-server.ts';
 import { opened, outcome, range, setup, until } from './testing/setup.ts';
 import type { Client } from './types.ts';
 
@@ -77,6 +78,27 @@ test('what never comes is not asked for for ever', async () => {
   const asked = server.requests.length;
   await vi.advanceTimersByTimeAsync(60_000);
   expect(server.requests.length).toBe(asked);
+});
+
+test('an older page that comes behind a newer answer changes nothing', async () => {
+  const { server, client } = setup();
+  server.open('c1');
+  server.change('c1', { op: 'settings', title: 'Old' });
+  client.connect();
+  await loaded(client);
+  const old = await client.http.conversations();
+  const page = Promise.withResolvers<Response>();
+  server.onRequest = (_method, path) => (path === '/v1/conversations' ? page.promise : undefined);
+  server.drop();
+  await until(() => server.requests.filter((request) => request === 'GET /v1/conversations').length === 3);
+  server.onRequest = () => undefined;
+  server.change('c1', { op: 'settings', title: 'New' });
+  // Somebody else asks: the list hears the answer.
+  await client.http.conversation('c1');
+  expect(item(client, 'c1')?.title).toBe('New');
+  page.resolve(json(old));
+  await vi.advanceTimersByTimeAsync(100);
+  expect(item(client, 'c1')?.title).toBe('New');
 });
 
 test('a read on another device lowers the count without a question', async () => {

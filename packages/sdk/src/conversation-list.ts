@@ -21,6 +21,8 @@ const BEHIND_TRIES_MAX = 10;
 export class LiveConversationList implements ConversationList {
   readonly #http: HttpApi;
   readonly #items = new Map<string, ConversationSummary>();
+  /** Rev of the newest answer of the server about each. */
+  readonly #asOf = new Map<string, number>();
   readonly #stale = new Set<string>();
   /** Of those that are asked for again, how often they were. */
   readonly #behind = new Map<string, number>();
@@ -175,6 +177,11 @@ export class LiveConversationList implements ConversationList {
     this.#schedule();
   }
 
+  /** An answer that somebody else has asked for: a page of the list may be older. */
+  onDetail(detail: http.ConversationDetail): void {
+    if (!this.#removed.has(detail.cid)) this.insert(detail);
+  }
+
   /** What the server gave for one conversation. */
   insert(detail: http.ConversationDetail): void {
     const { participants: _, ...item } = detail;
@@ -226,13 +233,16 @@ export class LiveConversationList implements ConversationList {
 
   #merge(item: ConversationSummary): void {
     const known = this.#items.get(item.cid);
+    const asOf = known === undefined ? 0 : (this.#asOf.get(item.cid) ?? 0);
+    this.#asOf.set(item.cid, Math.max(item.rev, asOf));
     if (known === undefined) return this.#set(item);
     const last = known.lastMessage;
     const { lastMessage = last, ...rest } = item;
     // A frame may have been quicker than the page.
     const newest = last !== undefined && lastMessage !== undefined && last.rev > lastMessage.rev ? last : lastMessage;
     this.#set({
-      ...rest,
+      // Answers may come in another order than they were given.
+      ...(item.rev < asOf ? known : rest),
       head: Math.max(item.head, known.head),
       rev: Math.max(item.rev, known.rev),
       lastRead: Math.max(item.lastRead, known.lastRead),

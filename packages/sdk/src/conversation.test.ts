@@ -176,6 +176,26 @@ test('participants and title follow the changes', async () => {
   expect(ops).toEqual(['settings', 'participants_added', 'participants_removed']);
 });
 
+test('a read that went down with its line is told again, also of a conversation that was closed since', async () => {
+  const { server, client, conversation } = await opened({}, 2);
+  server.mute = true;
+  conversation.markRead();
+  await until(() => server.frames('read').length === 1);
+  conversation.close();
+  await vi.advanceTimersByTimeAsync(2_000);
+  server.drop();
+  server.mute = false;
+  await online(client);
+  await until(() => server.at('c1').users.get('ann')!.lastRead === 2);
+  // What the server says that it knows is not told once more.
+  server.tell({ t: 'conversation', cid: 'c1', op: 'changed', head: 2, unread: 0 });
+  await vi.advanceTimersByTimeAsync(100);
+  const told = server.frames('read').length;
+  server.drop();
+  await vi.advanceTimersByTimeAsync(20_000);
+  expect(server.frames('read').length).toBe(told);
+});
+
 test('how far one has read by an own message is told when that is lost', async () => {
   const { server, conversation } = await opened({}, 1);
   const message = { cid: 'c1', seq: 2, rev: 2, mid: 'mine', from: 'ann', at: 1, kind: 'text', body: { text: '2' } };

@@ -247,6 +247,11 @@ export class LiveConversation implements Conversation {
     }
   }
 
+  /** Of a joined one, or not: how far the server knows the user to have read. */
+  onNotice({ head, unread }: DownFrameOf<'conversation'>): void {
+    this.#reading.known(head - unread);
+  }
+
   onTyping({ from, on }: DownFrameOf<'typing'>): void {
     if (this.#joined && from !== this.#host.userId()) this.#typingIn.set(from, on);
   }

@@ -5,6 +5,8 @@ export class Reading {
   readonly #cid: string;
   #lastRead = 0;
   #toldRead = 0;
+  /** The server said that it knows. */
+  #confirmedRead = 0;
   #toldAck = 0;
 
   constructor(cid: string) {
@@ -28,18 +30,20 @@ export class Reading {
 
   /** What the server says it knows, after a join. `reset`: it counts from there, even if that is less. */
   onJoined(lastRead: number, { reset }: { reset: boolean }): void {
-    this.#toldRead = lastRead;
+    this.#toldRead = this.#confirmedRead = lastRead;
     if (reset) this.#lastRead = lastRead;
   }
 
-  /** The server knows without being told. */
+  /** The server knows. */
   known(pos: number): void {
+    this.#confirmedRead = Math.max(this.#confirmedRead, pos);
     this.#toldRead = Math.max(this.#toldRead, pos);
   }
 
-  /** A new connection knows of no `ack`. */
+  /** A new connection knows of no `ack`; and what was told last may have gone down with the old one. */
   onDisconnect(): void {
     this.#toldAck = 0;
+    this.#toldRead = this.#confirmedRead;
   }
 
   /** A position was refused: it is told again. */

@@ -365,7 +365,9 @@ export class Epochs {
     const { store, accept, node, clock, log } = this.#deps;
     if (clock.elapsed() < this.#restUntil || !(await store.acquireLease(LEADER, node, LEADER_MS))) return;
     // The one next to it bars those who have not heard that this one is over: see settlement.ts.
-    const next = epoch + 2 + Math.floor(this.#deps.random() * EPOCH_STEP_MAX);
+    // A beginning that nobody was told of has a number that is gone.
+    const last = Math.max(epoch, (await accept.epoch()) ?? 0);
+    const next = last + 2 + Math.floor(this.#deps.random() * EPOCH_STEP_MAX);
     await accept.begin(next);
     await appendLeftovers(this.#deps, next, () => store.acquireLease(LEADER, node, LEADER_MS));
     if (await store.moveAcceptState({ epoch, state: 'closed' }, { epoch: next, state: 'open' }))

@@ -207,7 +207,7 @@ export class TwoPhase {
     for (const [i, settled] of outcomes.entries()) {
       if (settled.status === 'rejected') batch[i]!.reject(settled.reason);
       else if (isAccepting(settled.value)) refused = true;
-      else batch[i]!.resolve(settled.value);
+      else answer(batch[i]!, settled.value);
     }
     if (refused) await this.#close(cid, batch.find(({ done }) => !done)!.command.op !== 'send');
   }
@@ -326,7 +326,7 @@ export class TwoPhase {
     for (const [from, own] of Map.groupBy(left, ({ command }) => command.from)) {
       const [head] = record === undefined ? [] : await store.heads(from, [cid]);
       for (const waiting of own) {
-        if (head === undefined || record === undefined) waiting.resolve({ ok: false, code: 'stale' });
+        if (head === undefined || record === undefined) answer(waiting, { ok: false, code: 'stale' });
         else waiting.command = { ...waiting.command, membersRev: record.membersRev };
       }
     }
@@ -376,6 +376,12 @@ type WaitingSend = Waiting & { command: SendCommand };
 /** Whether the command takes a number of a conversation that is there. */
 function isNumbered(command: Command): command is Numbered {
   return command.op === 'send' || command.op === 'add' || command.op === 'remove' || command.op === 'settings';
+}
+
+/** Who lost the right to a message that may have been accepted before is not told that it was refused. */
+function answer(waiting: Waiting, outcome: Outcome): void {
+  if (waiting.doubtful && !outcome.ok && outcome.code === 'stale') waiting.reject(new ChatError('store_unavailable'));
+  else waiting.resolve(outcome);
 }
 
 function isAccepting(outcome: Outcome): boolean {
