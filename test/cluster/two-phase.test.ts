@@ -111,7 +111,8 @@ function suite(server: Exclude<typeof redis, { reason: string }>): void {
     }
     expect(stages).toEqual(['saved', 'accepted', 'saved']);
     await until(() => ann.of('message').length === 60 && bob.of('message').length === 60, 'everyone has all of it');
-    for (const client of [ann, bob]) expect(client.of('message').map(({ seq }) => seq)).toEqual(Array.from({ length: 60 }, (_, i) => i + 1));
+    for (const client of [ann, bob])
+      expect(client.of('message').map(({ seq }) => seq)).toEqual(Array.from({ length: 60 }, (_, i) => i + 1));
   });
 
   test('someone is added and removed in between', async () => {

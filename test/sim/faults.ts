@@ -1,20 +1,11 @@
-import type { Cut } from './network.ts';
+import { ACCEPT_FAULTS } from './accept-faults.ts';
+import type { Fault } from './fault.ts';
+import type { Cut } from './line.ts';
 import type { Random } from './random.ts';
 import type { Simulation } from './simulation.ts';
 
-export interface Fault {
-  /** Whether it can happen there. */
-  fits(world: { shared: boolean; nodes: number; twoPhase: boolean }): boolean;
-  /** Begins it. What it gives ends it, after some time; nothing where it ends by itself. */
-  begin(sim: Simulation, random: Random): (() => void) | undefined;
-  /** How long it lasts. */
-  readonly ms: readonly [number, number];
-}
-
 const always = () => true;
 const among = ({ nodes }: { nodes: number }) => nodes > 1;
-
-const twoPhase = (world: { twoPhase: boolean }) => world.twoPhase;
 
 const CUTS: readonly Cut[] = ['both', 'both', 'client', 'server', 'nobody'];
 
@@ -190,82 +181,7 @@ export const FAULTS = {
       return undefined;
     },
   },
-  'accept log away': {
-    fits: twoPhase,
-    ms: [100, 5_000],
-    begin({ accept }) {
-      accept!.server.fault.away(true);
-      return () => accept!.server.fault.away(false);
-    },
-  },
-  'accept log mute': {
-    fits: twoPhase,
-    ms: [50, 2_000],
-    begin({ accept }) {
-      accept!.server.fault.mute(true);
-      return () => accept!.server.fault.mute(false);
-    },
-  },
-  'accept log emptied': {
-    fits: twoPhase,
-    ms: [0, 0],
-    begin({ accept }) {
-      accept!.server.fault.lose();
-      return undefined;
-    },
-  },
-  'accept log set back': {
-    fits: twoPhase,
-    ms: [50, 4_000],
-    begin: ({ accept }) => accept!.setBackTo(),
-  },
-  'accept log restarted': {
-    fits: twoPhase,
-    ms: [50, 4_000],
-    begin({ accept }) {
-      accept!.server.fault.away(true);
-      return () => {
-        accept!.setBackTo()();
-        accept!.server.fault.away(false);
-      };
-    },
-  },
-  'accept log and a node lost': {
-    fits: twoPhase,
-    ms: [50, 8_000],
-    begin(sim, random) {
-      const place = random.pick(sim.places.filter(({ node }) => node?.process.alive));
-      if (place === undefined) return undefined;
-      sim.accept!.server.fault.lose();
-      sim.killNode(place);
-      return () => sim.startNode(place);
-    },
-  },
-  'line to the accept log broken': {
-    fits: twoPhase,
-    ms: [100, 5_000],
-    begin(sim, random) {
-      const process = random.pick(sim.liveNodes)?.process;
-      if (process === undefined) return undefined;
-      sim.accept!.setLineBroken(process, true);
-      return () => sim.accept!.setLineBroken(process, false);
-    },
-  },
-  'two-phase switched': {
-    fits: twoPhase,
-    ms: [0, 0],
-    begin(sim, random) {
-      sim.setRules(
-        random.pick([
-          { enabled: random.chance(0.6) },
-          { percent: random.between(0, 100) },
-          { deliverBeforeSaved: random.chance(0.5) },
-          { failOpen: random.chance(0.5) },
-        ])!,
-      );
-      return undefined;
-    },
-  },
+  ...ACCEPT_FAULTS,
 } satisfies Record<string, Fault>;
 
 export type FaultName = keyof typeof FAULTS;

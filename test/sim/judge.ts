@@ -1,4 +1,4 @@
-import type { LogEntry } from '@gapless/core';
+import { LOST, type LogEntry } from '@gapless/core';
 import { type CheckResult, checkEvents, type HistoryEvent } from '@gapless/loadtest';
 import { disagreements } from './agreement.ts';
 import { marksOf } from './recorder.ts';
@@ -18,6 +18,7 @@ export async function judge(sim: Simulation): Promise<Verdict> {
   const { memory } = sim.store;
   const logs = new Map<string, readonly LogEntry[]>();
   for (const cid of sim.cids) logs.set(cid, await memory.changes(cid, { after: 0, limit: ALL }));
+  sim.world.count('numbers lost', lostIn(logs));
   sayWhoHasAll(sim);
   const events = [...withoutReturners(sim.events, logs), ...historyOf(logs)];
   const check = checkEvents(events);
@@ -39,6 +40,10 @@ function sayWhoHasAll({ devices }: Simulation): void {
       const { loaded, error } = client?.conversation(cid).getSnapshot() ?? {};
       if (client?.state === 'online' && loaded && error === undefined) recorder.drained(cid);
     }
+}
+
+function lostIn(logs: ReadonlyMap<string, readonly LogEntry[]>): number {
+  return [...logs.values()].flat().filter((entry) => entry.op === 'message' && entry.message.kind === LOST.kind).length;
 }
 
 function historyOf(logs: ReadonlyMap<string, readonly LogEntry[]>): HistoryEvent[] {

@@ -1,6 +1,7 @@
 import type { TwoPhaseRules } from '@gapless/core';
 import { GATEWAY_LIMITS, type GatewayLimits } from '@gapless/gateway';
-import { FAULTS, type Fault, type FaultName } from './faults.ts';
+import type { Fault } from './fault.ts';
+import { FAULTS, type FaultName } from './faults.ts';
 import type { Random } from './random.ts';
 import { OPERATIONS, type OperationName } from './workload.ts';
 

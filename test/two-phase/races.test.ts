@@ -518,3 +518,39 @@ test('who loses the right to a message that may have been accepted is told that 
   const cid = await world.conversation();
   await expect(world.append(node, world.send(cid))).rejects.toMatchObject({ code: 'store_unavailable' });
 });
+
+test('what is saved without its saver knowing is told when it finds out', async () => {
+  world.rules.deliverBeforeSaved = false;
+  const { store } = world;
+  const { commit } = store;
+  let unheard = 0;
+  store.commit = async (batch) => {
+    const outcomes = await commit.call(store, batch);
+    if (has('save')(batch) && unheard++ === 0) throw new ChatError('store_unavailable');
+    return outcomes;
+  };
+  const node = await started();
+  const cid = await world.conversation();
+  const { saved } = await world.sent(node, world.send(cid));
+  await world.settle(saved!);
+  const told = node.heard.flatMap(({ entries }) => entries.map(({ text }) => JSON.parse(text)));
+  expect(told).toMatchObject([{ t: 'message', seq: 1 }]);
+  expect(told[0]).not.toHaveProperty('stage');
+});
+
+test('what was accepted by a call that nobody heard of is told when it is found', async () => {
+  let calls = 0;
+  connectWith((log) => ({
+    async accept(epoch, requests) {
+      const outcomes = await log.accept(epoch, requests);
+      if (outcomes.some(({ ok }) => ok) && calls++ === 0) throw new AcceptLogAway();
+      return outcomes;
+    },
+  }));
+  const node = await started();
+  const cid = await world.conversation();
+  const { saved } = await world.sent(node, world.send(cid));
+  await (saved === undefined ? undefined : world.settle(saved));
+  expect(calls).toBeGreaterThan(1);
+  expect(node.heard.flatMap(({ entries }) => entries.map(({ text }) => JSON.parse(text)))).toMatchObject([{ t: 'message', seq: 1 }]);
+});

@@ -27,6 +27,12 @@ export function toldEntry({ send, seq, rev }: Accepted): CommittedEntry {
   return committedEntry({ op: 'message', cid: send.cid, rev, message: recordOf(send, seq, rev) });
 }
 
+/** The same when it is saved. */
+export function savedEntry({ send, seq, rev }: Accepted): CommittedEntry {
+  const { stage: _stage, ...message } = recordOf(send, seq, rev);
+  return committedEntry({ op: 'message', cid: send.cid, rev, message });
+}
+
 /** What is kept of a send when it has its numbers: its rights were looked at. */
 export function withoutRights({ membersRev: _members, callerRole: _role, ensureMembers: _ensure, ...send }: SendCommand): SendCommand {
   return send;

@@ -6,7 +6,7 @@ import type { Command, Numbers, Outcome, SendCommand } from '../ports/store.ts';
 import { closeConversation, openConversation } from './conversations.ts';
 import { type EpochDeps, EpochOver, Epochs } from './epochs.ts';
 import { Lane, type Waiting } from './lane.ts';
-import { toldEntry, withoutRights } from './record.ts';
+import { savedEntry, toldEntry, withoutRights } from './record.ts';
 import { UnsavedMessages } from './unsaved.ts';
 
 /** Sends of one conversation in one call: what the others of the tick wait for. */
@@ -254,19 +254,16 @@ export class TwoPhase {
     const entries: CommittedEntry[] = [];
     let count = 0;
     for (const [i, outcome] of outcomes.entries()) {
-      const { command, resolve, reject } = batch[i]!;
+      const { command, doubtful, resolve, reject } = batch[i]!;
       if (outcome.ok) {
         const { seq, rev, at, dup } = outcome;
         const own = { ok: true, op: 'send', seq, rev, at, dup } as const;
-        if (outcome.saved) {
-          resolve(own);
-          continue;
-        }
         const accepted: Accepted = { epoch, seq, rev, node, send: { ...withoutRights(command), at } };
-        resolve({ ...own, saved: this.unsaved.wait(accepted, clock.elapsed()) });
-        if (dup) continue;
-        count++;
-        if (rules.deliverBeforeSaved) entries.push(toldEntry(accepted));
+        resolve(outcome.saved ? own : { ...own, saved: this.unsaved.wait(accepted, clock.elapsed()) });
+        if (!dup) count++;
+        // What an earlier call did of which nobody heard, nobody was told of either.
+        if (outcome.saved && doubtful) entries.push(savedEntry(accepted));
+        else if (!outcome.saved && (!dup || doubtful) && rules.deliverBeforeSaved) entries.push(toldEntry(accepted));
       } else if (outcome.code === 'mid_conflict' || outcome.code === 'bad_frame') {
         const { code, say } = outcome;
         resolve({ ok: false, code, ...(say === undefined ? {} : { say }) });

@@ -1,4 +1,12 @@
-import { AcceptLogAway, type CommittedEntry, committedEntry, type Outcome, type SavedUpTo, type ShardEntry } from '@gapless/core';
+import {
+  AcceptLogAway,
+  type CommittedEntry,
+  committedEntry,
+  type Outcome,
+  type SavedUpTo,
+  type ShardEntry,
+  savedEntry,
+} from '@gapless/core';
 import { type AcceptWorkerDeps, RETRY_MAX_MS, RETRY_MS } from './deps.ts';
 import { Paces } from './pace.ts';
 import { ShardLocks } from './shard-locks.ts';
@@ -187,7 +195,10 @@ export class Saver {
       if (!outcome.ok) {
         log.error({ cid: send.cid, rev }, 'a message was accepted that is in the store under another number');
         entries.push(...(outcome.entries ?? []).map(committedEntry));
-      } else if (!rules.deliverBeforeSaved && outcome.entry !== undefined) entries.push(committedEntry(outcome.entry));
+      } else if (!rules.deliverBeforeSaved) {
+        // Saved before, without a word: whoever did it did not know, or died. Told twice does no harm.
+        entries.push(outcome.entry === undefined ? savedEntry(entry.accepted) : committedEntry(outcome.entry));
+      }
     }
     tell({ entries, receipts: [], revs: [], saved: [...revs].map(([cid, rev]) => ({ cid, rev, epoch })) });
   }
