@@ -3,6 +3,8 @@ import type { Place } from './simulation.ts';
 
 const twoPhase = (world: { twoPhase: boolean }) => world.twoPhase;
 
+const LOOK_MS = 5;
+
 /** What may happen to the accept log and to the way there, and changes of its settings. */
 export const ACCEPT_FAULTS = {
   'accept log away': {
@@ -45,21 +47,25 @@ export const ACCEPT_FAULTS = {
       };
     },
   },
-  // With a slow store, so that there is something that only these two know.
+  // With a slow store, and as soon as there is something that only these two know.
   'accept log and a node lost': {
     fits: twoPhase,
-    ms: [1_000, 8_000],
+    ms: [2_000, 8_000],
     begin(sim, random) {
       const { store, world } = sim;
-      store.state.commitMs = 4_000;
+      store.state.commitMs = 3_000;
       let lost: Place | undefined;
-      world.in(world.outside, random.between(50, 1_000), () => {
-        if (sim.healed) return;
-        lost = random.pick(sim.places.filter(({ node }) => node?.process.alive));
+      let over = false;
+      const look = () => {
+        if (over) return;
+        if (sim.accept!.waiting === 0) return void world.in(world.outside, LOOK_MS, look);
         sim.accept!.server.fault.lose();
+        lost = random.pick(sim.places.filter(({ node }) => node?.process.alive));
         if (lost !== undefined) sim.killNode(lost);
-      });
+      };
+      look();
       return () => {
+        over = true;
         store.state.commitMs = 0;
         if (lost !== undefined) sim.startNode(lost);
       };

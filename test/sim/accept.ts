@@ -70,6 +70,12 @@ export class SimAcceptLog {
     return view as unknown as AcceptLog;
   }
 
+  /** Entries that are not saved, of the epoch that is on. */
+  get waiting(): number {
+    const { current, epochs } = this.server.state;
+    return (current && epochs.get(current.epoch)?.waiting) ?? 0;
+  }
+
   /** The node's own line. */
   setLineBroken(process: SimProcess, broken: boolean): void {
     const way = this.#ways.get(process);

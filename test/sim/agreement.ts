@@ -11,7 +11,8 @@ type Say = (what: string, isNotice?: boolean) => void;
 interface Truth {
   readonly messages: readonly MessageRecord[];
   readonly title: string | undefined;
-  readonly members: ReadonlyMap<string, { role: string; lastRead: number }>;
+  readonly members: ReadonlyMap<string, { role: string; lastRead: number; joinedAt: number }>;
+  readonly createdAt: number;
 }
 
 export interface Disagreement {
@@ -38,7 +39,7 @@ export async function disagreements(sim: Simulation): Promise<Disagreement[]> {
     }
     if (device.unsent.length > 0) say(`still sends ${device.unsent.join(', ')}`);
     for (const cid of device.opened) compareConversation(device, cid, truths.get(cid)!, say);
-    await compareList(sim, device, say);
+    await compareList(sim, { device, truths, say });
   }
   return found;
 }
@@ -47,7 +48,12 @@ async function truthOf({ store: { memory } }: Simulation, cid: string): Promise<
   const messages = await memory.messages(cid, { after: 0, limit: ALL });
   const participants = await memory.participants(cid);
   const record = await memory.conversation(cid);
-  return { messages, title: record?.title, members: new Map(participants.map(({ uid, role, lastRead }) => [uid, { role, lastRead }])) };
+  return {
+    messages,
+    title: record?.title,
+    createdAt: record?.createdAt ?? 0,
+    members: new Map(participants.map(({ uid, role, lastRead, joinedAt }) => [uid, { role, lastRead, joinedAt }])),
+  };
 }
 
 function compareConversation(device: Device, cid: string, truth: Truth, say: Say): void {
@@ -115,7 +121,10 @@ function textOf(message: MessageRecord): string {
   return text;
 }
 
-async function compareList({ store: { memory } }: Simulation, device: Device, say: Say): Promise<void> {
+async function compareList(
+  { store: { memory } }: Simulation,
+  { device, truths, say }: { device: Device; truths: ReadonlyMap<string, Truth>; say: Say },
+): Promise<void> {
   const { items, loaded } = device.client!.conversations.getSnapshot();
   const views = await memory.conversationsOf(device.uid, { limit: ALL });
   if (!loaded) return say('its list is not loaded');
@@ -125,12 +134,18 @@ async function compareList({ store: { memory } }: Simulation, device: Device, sa
     shown.delete(view.cid);
     if (item === undefined) say(`list: ${view.cid} is missing`, true);
     else {
-      const isShown = rowOf({ ...item, last: item.lastMessage?.mid });
-      const isTrue = rowOf({ ...view, unread: unreadOf(view), last: view.lastMessage?.mid });
+      const read = hasReturned(truths.get(view.cid), device.uid) ? { lastRead: 0, unread: 0 } : {};
+      const isShown = rowOf({ ...item, last: item.lastMessage?.mid, ...read });
+      const isTrue = rowOf({ ...view, unread: unreadOf(view), last: view.lastMessage?.mid, ...read });
       if (isShown !== isTrue) say(`list: ${view.cid} is ${isShown}, not ${isTrue}`, true);
     }
   }
   for (const cid of shown.keys()) say(`list: ${cid} is none of its user's`, true);
+}
+
+/** To the store they begin to read anew; a device that was not told of it keeps what it knew until it opens the conversation. */
+function hasReturned(truth: Truth | undefined, uid: string): boolean {
+  return truth !== undefined && truth.members.get(uid)?.joinedAt !== truth.createdAt;
 }
 
 function rowOf({
