@@ -121,6 +121,7 @@ describe('reading', () => {
     for (const reads of [node.reads, other.reads]) {
       expect(await world.settle(reads.heads('a', [cid]))).toMatchObject([{ head: 3, rev: 3, saved: 1, lastRead: 3 }]);
       expect(await world.settle(reads.heads('b', [cid]))).toMatchObject([{ head: 3, lastRead: 0 }]);
+      expect(await world.settle(reads.positions(cid))).toMatchObject([{ uid: 'a', lastRead: 3 }]);
       const messages = await world.settle(reads.messages(cid, { after: 0, limit: 50 }));
       expect(messages.map(({ seq, stage }) => [seq, stage])).toEqual([
         [1, undefined],

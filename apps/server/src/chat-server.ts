@@ -195,6 +195,7 @@ export async function startChat(root: Base, { secret, relay }: { secret: string;
 
   try {
     await others?.start();
+    twoPhase?.start();
     await ownReads.heal();
     const reusePort = config.reusePort === 'on';
     await api.listen({ host: config.host, port: config.port, backlog: ACCEPT_BACKLOG, ...(reusePort ? { reusePort } : {}) });

@@ -16,13 +16,15 @@ export interface RunningTwoPhase {
   readonly road: TwoPhase;
   /** With what is accepted behind what is saved. */
   readonly reads: ConversationReads;
+  /** Its workers run from here on: the writer is there, and the other nodes are heard. */
+  start(): void;
   /** Accepts nothing more and saves what it can. */
   close(): Promise<void>;
   /** After nothing uses the writer any more. */
   end(): Promise<void>;
 }
 
-/** Undefined where there is no accept log. Its workers run until it is closed. */
+/** Undefined where there is no accept log. */
 export async function startTwoPhase(base: Base, settings: Settings, parts: () => TwoPhaseParts): Promise<RunningTwoPhase | undefined> {
   const accept = await openAcceptLog(base.config, base);
   return accept === undefined ? undefined : run(base, settings, accept, parts);
@@ -46,19 +48,18 @@ function run(
   };
   const tell = (committed: Committed) => parts().tell(committed);
   const road = new TwoPhase({ ...common, store, onTold: tell });
-  const workers = new AcceptWorkers({
-    ...common,
-    epochs: road.epochs,
-    limits: { batchSize: config.twoPhaseBatchSize, blockMs: config.twoPhaseBlockMs, lockTtlMs: config.twoPhaseLeaderLockTtlMs },
-    tell,
-  });
+  let workers: AcceptWorkers | undefined;
   return {
+    start() {
+      const limits = { batchSize: config.twoPhaseBatchSize, blockMs: config.twoPhaseBlockMs, lockTtlMs: config.twoPhaseLeaderLockTtlMs };
+      workers = new AcceptWorkers({ ...common, epochs: road.epochs, limits, tell });
+    },
     road,
     reads: acceptedReads({ reads: store, accept, epochs: road.epochs, unsaved: road.unsaved, clock }),
     async close() {
       // The workers last: what this node accepted they may be saving.
       await road.close();
-      await workers.close();
+      await workers?.close();
     },
     end: () => accept.end(),
   };

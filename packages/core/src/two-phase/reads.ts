@@ -66,6 +66,17 @@ export function acceptedReads(deps: AcceptedReadsDeps): ConversationReads {
       return view === undefined ? undefined : (await withLast(deps, uid, [view]))[0];
     },
 
+    async positions(cid) {
+      const [tail] = await tailsOf(deps, [cid]);
+      const unsaved = tail === undefined || tail.rev === tail.savedRev ? [] : await unsavedOf(deps, cid, tail);
+      const stored = await reads.positions(cid);
+      // Sending reads, also before it is saved.
+      const sent = new Map(unsaved.map(({ send, seq }) => [send.from, seq]));
+      const raised = stored.map((own) => ({ ...own, lastRead: Math.max(own.lastRead, sent.get(own.uid) ?? 0) }));
+      for (const { uid } of stored) sent.delete(uid);
+      return [...raised, ...[...sent].map(([uid, lastRead]) => ({ uid, lastRead, delivered: 0 }))];
+    },
+
     async messages(cid, options) {
       if (epochs.shows === undefined) return reads.messages(cid, options);
       const { after, before = Number.POSITIVE_INFINITY, limit } = options;
