@@ -19,7 +19,10 @@ try {
     const size = 1 + (batch % 20);
     const commands = Array.from({ length: size }, (_, i) => send(`m${seq + i + 1}`));
     try {
-      await store.commit(commands);
+      const commit = store.commit(commands);
+      // As in a server: by the time a commit has failed, another write is on its way to the thread.
+      store.acquireLease('beside', 'committer', 1_000).catch(() => {});
+      await commit;
       console.log(`acked ${seq + 1} ${seq + size}`);
       seq += size;
     } catch (error) {

@@ -4,7 +4,7 @@ import { createAcceptReads, createAcceptWrites } from './accept.ts';
 import { createAccountWrites } from './accounts.ts';
 import { createCheckpointer } from './checkpoint.ts';
 import { Batch, type Committed } from './commit/batch.ts';
-import { openDatabase } from './database.ts';
+import { isRolledBack, openDatabase } from './database.ts';
 import { createFeedReads, createFeedWrites } from './feed.ts';
 import { createHealing } from './heal.ts';
 import { migrate } from './migrate.ts';
@@ -36,6 +36,9 @@ const checkpoint = role === 'writer' ? createCheckpointer(db) : () => {};
 const methods =
   role === 'writer' ? writerMethods() : ({ ...createReads(db), ...createFeedReads(db), ...createAcceptReads(db) } as unknown as Methods);
 
+/** After a failed fsync nobody knows what the file holds. Requests that were on their way by then are not carried out. */
+let broken: unknown;
+
 parentPort!.on('message', ({ id, method, args }: Request) => {
   if (method === 'close') {
     db.close();
@@ -44,8 +47,10 @@ parentPort!.on('message', ({ id, method, args }: Request) => {
     return;
   }
   try {
+    if (broken !== undefined) throw broken;
     parentPort!.postMessage({ id, value: methods[method]!(...(args as never[])) } satisfies Response);
   } catch (error) {
+    if (role === 'writer' && !isRolledBack(error)) broken = error;
     const { message, errcode } = error as { message: string; errcode?: number };
     parentPort!.postMessage({ id, error: errcode === undefined ? { message } : { message, errcode } } satisfies Response);
     // It may have been a failed fsync: another one would be one too many.
