@@ -1,6 +1,7 @@
 import type { DownFrameOf, http, UpFrame } from '@gapless/protocol';
 import { Details } from './details.ts';
 import { History } from './history.ts';
+import { News } from './news.ts';
 import { Derived } from './observable.ts';
 import { Puller } from './pull.ts';
 import { Reading } from './reading.ts';
@@ -14,8 +15,6 @@ import { ulid } from './ulid.ts';
 
 /** Closed and opened again within this, as routers and strict modes do, it was never left. */
 const LINGER_MS = 1_000;
-/** Accepted messages of which is remembered that listeners heard them; far more than are ever lost at once. */
-const HEARD_MAX = 1_000;
 /** Between two tries to begin anew on one connection: a server that goes on leaving gaps is not hammered. */
 const RESTART_MS = 1_000;
 
@@ -48,6 +47,7 @@ export class LiveConversation implements Conversation {
   readonly #timeline = new Timeline();
   readonly #receipts = new Receipts();
   readonly #snapshots = new Snapshots();
+  readonly #news = new News();
   readonly #reading: Reading;
   readonly #details: Details;
   readonly #history: History;
@@ -66,10 +66,6 @@ export class LiveConversation implements Conversation {
   #head = 0;
   /** The rev at which the server said that the user takes part: removals up to it were undone. */
   #joinedRev = 0;
-  /** Newest seq given to `message` listeners. */
-  #emitted: number | undefined;
-  /** Mids that listeners heard before they were saved: they may come again under another seq. */
-  readonly #heard = new Set<string>();
   #error: string | undefined;
 
   constructor(cid: string, host: ConversationHost) {
@@ -133,7 +129,7 @@ export class LiveConversation implements Conversation {
     this.stop();
     if (!this.#timeline.loaded) {
       this.#timeline.clear();
-      this.#emitted = undefined;
+      this.#news.forget();
     }
     this.#prune();
   }
@@ -172,7 +168,7 @@ export class LiveConversation implements Conversation {
     if (frame.reset || (this.#atHead && !same)) {
       timeline.start(frame);
       this.stop();
-      this.#emitted = Math.min(this.#emitted ?? frame.head, frame.head);
+      this.#news.startAt(frame.head);
     } else if (frame.head > timeline.newest && frame.rev <= timeline.rev!) {
       // Nothing to replay, they say, and yet there is more than we have.
       return this.#restart();
@@ -387,19 +383,8 @@ export class LiveConversation implements Conversation {
   }
 
   #emitNew(): void {
-    const { loaded, messages, first, newest, saved } = this.#timeline;
-    if (!loaded) return;
-    for (const message of messages.slice(Math.max((this.#emitted ?? newest) + 1 - first, 0))) {
-      this.#emitted = message.seq;
-      if (message.kind === LOST || this.#heard.has(message.mid)) continue;
-      if (message.stage !== undefined) this.#remember(message.mid);
-      this.#host.onMessage(this.#snapshots.message(message, { userId: this.#host.userId(), saved }));
-    }
-  }
-
-  #remember(mid: string): void {
-    this.#heard.add(mid);
-    if (this.#heard.size > HEARD_MAX) this.#heard.delete(this.#heard.values().next().value!);
+    for (const message of this.#news.take(this.#timeline))
+      this.#host.onMessage(this.#snapshots.message(message, { userId: this.#host.userId(), saved: this.#timeline.saved }));
   }
 
   /** Saved ones leave the queue when the timeline has them, or when nobody looks. */

@@ -24,6 +24,9 @@ const SAVE_MS = 3_000;
 /** After a conversation was closed for a change of it: so long nobody opens it again, for the change to be committed. */
 const CHANGE_MS = 1_000;
 
+/** The same while the accept log is away, or an epoch ends: the end of that is heard of. */
+export const AWAY_RETRY_MS = 200;
+
 export type ConversationDeps = EpochDeps & { readonly epochs: Epochs };
 
 /** `open`, `wait` (another node is at it), or `over`: the epoch is. */
@@ -59,14 +62,18 @@ async function inStore({ writer }: ConversationDeps, epoch: number, cid: string,
 
 /**
  * Gives the conversation back to the store. `forChange`: nobody opens it again for a moment. Once held, it stays so until somebody has closed
- * it: sends wait, and who waits long closes it. Resolves when it is closed, or was not open.
+ * it: sends wait, and who waits long closes it. Resolves when it is closed, or was not open; where no epoch accepts, after a moment.
  *
  * @throws ChatError server_busy  what was accepted could not be saved in time
  */
 export async function closeConversation(deps: ConversationDeps, cid: string, { forChange }: { forChange: boolean }): Promise<void> {
   const { accept, writer, epochs } = deps;
   const { epoch } = epochs;
-  if (epoch === undefined) return;
+  // One that is ending is on its way to the store: soon it has the conversation.
+  if (epoch === undefined) {
+    epochs.look();
+    return epochs.change(AWAY_RETRY_MS);
+  }
   const tail = await accept.hold(epoch, cid);
   // Where somebody began to open it, and did not come back, the store takes it for open.
   if (tail === undefined) return void (await openConversation(deps, epoch, cid));
@@ -83,11 +90,7 @@ async function isSaved({ accept, clock, unsaved }: ConversationDeps, epoch: numb
   let { savedRev } = tail;
   while (savedRev < tail.rev) {
     if (clock.elapsed() >= until) return false;
-    const heard = new AbortController();
-    const stop = unsaved.watch(cid, tail.rev, () => heard.abort());
-    await clock.sleep(LOOK_MS, heard.signal);
-    stop();
-    if (heard.signal.aborted) return true;
+    if (await unsaved.heard(cid, tail.rev, { clock, ms: LOOK_MS })) return true;
     const [now] = await accept.tails(epoch, [cid]);
     // Closed, and maybe opened again: another node was quicker.
     if (now?.opening !== tail.opening) return true;

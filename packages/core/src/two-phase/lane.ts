@@ -76,7 +76,7 @@ export class Lane {
     for (const waiting of this.#waiting) {
       if (waiting.done || waiting.since >= deadline) continue;
       const isUnknown = waiting.doubtful || waiting.asked;
-      waiting.reject(isUnknown ? new ChatError('store_unavailable') : new ChatError('server_busy', { retryAfterMs: BUSY_RETRY_MS }));
+      waiting.reject(isUnknown ? new ChatError('store_unavailable') : busy());
     }
   }
 
@@ -89,4 +89,24 @@ export class Lane {
     this.#working = false;
     this.#options.done();
   }
+}
+
+/** Who lost the right to a message that may have been accepted before is not told that it was refused. */
+export function answer(waiting: Waiting, outcome: Outcome): void {
+  if (waiting.doubtful && !outcome.ok && outcome.code === 'stale') waiting.reject(new ChatError('store_unavailable'));
+  else waiting.resolve(outcome);
+}
+
+/** Marks them while their outcome may be on its way. */
+export async function whileAsked<T>(batch: readonly Waiting[], ask: () => Promise<T>): Promise<T> {
+  for (const waiting of batch) waiting.asked = true;
+  try {
+    return await ask();
+  } finally {
+    for (const waiting of batch) waiting.asked = false;
+  }
+}
+
+export function busy(): ChatError {
+  return new ChatError('server_busy', { retryAfterMs: BUSY_RETRY_MS });
 }

@@ -1,3 +1,4 @@
+import type { Clock } from '@gapless/kit';
 import type { SavedRev } from '../events.ts';
 import type { Accepted } from '../ports/accept-log.ts';
 import type { Numbers } from '../ports/store.ts';
@@ -19,6 +20,9 @@ export interface Taken {
   end(end: Numbers | Error): void;
 }
 
+/** Notices that are remembered, at least: one may be quicker than the answer that it is about. Far more than are under way at once. */
+const REMEMBERED = 5_000;
+
 /** Whoever waits until a conversation is saved up to a rev. */
 interface Watcher {
   readonly rev: number;
@@ -33,6 +37,9 @@ export class UnsavedMessages {
   /** By cid, then epoch and rev. */
   readonly #known = new Map<string, Map<string, Unsaved>>();
   readonly #watchers = new Map<string, Watcher[]>();
+  /** The last notice of each conversation, of the newest ones; then the same of those before. */
+  #notices = new Map<string, SavedRev>();
+  #noticesBefore = new Map<string, SavedRev>();
   #size = 0;
 
   get size(): number {
@@ -59,11 +66,12 @@ export class UnsavedMessages {
 
   /** It is kept until it is saved. */
   note(accepted: Accepted, now: number): void {
-    this.#entry(accepted, now);
+    if (!this.#isSaved(accepted)) this.#entry(accepted, now);
   }
 
-  /** Resolves when it is saved; rejects as `lose` says. */
+  /** Resolves when it is saved; rejects when it is lost. */
   wait(accepted: Accepted, now: number): Promise<Numbers> {
+    if (this.#isSaved(accepted)) return Promise.resolve(numbersOf(accepted));
     const { promise, resolve, reject } = Promise.withResolvers<Numbers>();
     // Nobody may listen: a request over HTTP is answered when it is accepted.
     promise.catch(() => {});
@@ -71,25 +79,28 @@ export class UnsavedMessages {
     return promise;
   }
 
-  /** Calls back when the conversation is saved up to the rev. Returns a function that stops it. */
-  watch(cid: string, rev: number, done: () => void): () => void {
-    const watcher = { rev, done };
+  /** Waits until it is heard that the conversation is saved up to the rev, or more of it at least; false: it was not within `ms`. */
+  async heard(cid: string, rev: number, { clock, ms }: { clock: Clock; ms: number }): Promise<boolean> {
+    const heard = new AbortController();
+    const watcher: Watcher = { rev, done: () => heard.abort() };
     const watchers = this.#watchers.get(cid) ?? [];
     watchers.push(watcher);
     this.#watchers.set(cid, watchers);
-    return () => {
-      const left = (this.#watchers.get(cid) ?? []).filter((other) => other !== watcher);
-      if (left.length > 0) this.#watchers.set(cid, left);
-      else this.#watchers.delete(cid);
-    };
+    await clock.sleep(ms, heard.signal);
+    const left = (this.#watchers.get(cid) ?? []).filter((other) => other !== watcher);
+    if (left.length > 0) this.#watchers.set(cid, left);
+    else this.#watchers.delete(cid);
+    return heard.signal.aborted;
   }
 
   /** Everything of that epoch up to that rev is saved, under the numbers that were given. */
-  saved({ cid, rev, epoch }: SavedRev): void {
+  saved(notice: SavedRev): void {
+    const { cid, rev, epoch } = notice;
+    this.#remember(notice);
     for (const { accepted, waiters } of this.#known.get(cid)?.values() ?? []) {
       if (accepted.epoch !== epoch || accepted.rev > rev) continue;
       this.#drop(accepted);
-      endAll(waiters, { seq: accepted.seq, rev: accepted.rev, at: accepted.send.at });
+      endAll(waiters, numbersOf(accepted));
     }
     for (const watcher of this.#watchers.get(cid) ?? []) if (watcher.rev <= rev) watcher.done();
   }
@@ -108,6 +119,24 @@ export class UnsavedMessages {
     this.#drop(accepted);
     endAll(unsaved.waiters, end);
     return unsaved.waiters.length > 0;
+  }
+
+  #remember(notice: SavedRev): void {
+    const before = this.#noticeOf(notice.cid);
+    if (before?.epoch === notice.epoch && before.rev >= notice.rev) return;
+    this.#notices.set(notice.cid, notice);
+    if (this.#notices.size < REMEMBERED) return;
+    this.#noticesBefore = this.#notices;
+    this.#notices = new Map();
+  }
+
+  #noticeOf(cid: string): SavedRev | undefined {
+    return this.#notices.get(cid) ?? this.#noticesBefore.get(cid);
+  }
+
+  #isSaved({ epoch, rev, send }: Accepted): boolean {
+    const notice = this.#noticeOf(send.cid);
+    return notice?.epoch === epoch && notice.rev >= rev;
   }
 
   #entry(accepted: Accepted, now: number): Unsaved {
@@ -134,6 +163,10 @@ export class UnsavedMessages {
 
 function keyOf({ epoch, rev }: Accepted): string {
   return `${epoch} ${rev}`;
+}
+
+function numbersOf({ seq, rev, send }: Accepted): Numbers {
+  return { seq, rev, at: send.at };
 }
 
 function endAll(waiters: readonly Waiter[], end: Numbers | Error): void {
