@@ -1,4 +1,5 @@
 // What each npm script does, once packages and runtime are there.
+import { existsSync, readdirSync } from 'node:fs';
 import { buildOnce } from './bootstrap.mjs';
 
 const server = 'apps/server/src/main.ts';
@@ -46,5 +47,10 @@ export const tasks = {
   format: (context, args) => context.bin('@biomejs/biome', 'bin/biome', ['check', '--write', ...(args.length > 0 ? args : ['.'])]),
   generate: (context) => context.node('scripts/generate.ts'),
   sim: (context, args) => context.node('test/sim/run.ts', args),
-  bench: (context, [name = '', ...args]) => context.node(`bench/${name}/run.ts`, args),
+  bench: (context, [name, ...args]) => {
+    const benches = readdirSync('bench').filter((each) => existsSync(`bench/${each}/run.ts`));
+    if (benches.includes(name)) return context.node(`bench/${name}/run.ts`, args);
+    console.error(`Usage: npm run bench -- (${benches.join(' | ')}) [options]; the first lines of bench/<name>/run.ts tell which`);
+    return 2;
+  },
 };

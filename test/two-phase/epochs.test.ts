@@ -63,9 +63,9 @@ describe('the end of an epoch', () => {
   test('emptied while the node looks what is overdue, the log takes nothing from what the node hands in', async () => {
     let lose = false;
     connectWith((log) => ({
-      backlog(epoch) {
+      tails(...args) {
         if (lose) world.log.fault.lose();
-        return log.backlog(epoch);
+        return log.tails(...args);
       },
     }));
     const node = await started();

@@ -88,8 +88,10 @@ describe('accepting', () => {
       await world.clock.advance(500);
     }
     expect(node.road.unsaved.size).toBe(20);
+    await world.until(() => world.backlog === 20);
     world.storeAway = false;
     await world.settle(Promise.all(outcomes.map(({ saved }) => saved)));
+    await world.until(() => world.backlog === 0);
     expect((await world.history(cid)).map(({ seq }) => seq)).toEqual(Array.from({ length: 21 }, (_, i) => i + 1));
   });
 

@@ -57,6 +57,8 @@ export class World {
   readonly nodes: Node[] = [];
   /** Commits reject while it is. */
   storeAway = false;
+  /** Entries, as the metrics of some node had them last. */
+  backlog = 0;
   #mids = 0;
   #epochs = 0;
 
@@ -83,7 +85,7 @@ export class World {
       log: silentLog,
       accept,
       rules,
-      metrics: quiet,
+      metrics: { ...quiet, backlog: ({ entries }: { entries: number }) => void (this.backlog = entries) },
       writer,
       random: () => (++this.#epochs * 7) / 1_000_000,
     };

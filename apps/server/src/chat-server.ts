@@ -137,7 +137,7 @@ export async function startChat(root: Base, { secret, relay }: { secret: string;
   const requests = new Throttle({ attempts: REQUESTS_PER_10_SEC, windowMs: 10_000 });
   /** One user's requests; the backend speaks for many. */
   const admit: Admit = ({ uid, role }) => {
-    if (role !== 'admin') requests.take(uid, clock.now());
+    if (role !== 'admin') requests.take(uid, clock.elapsed());
   };
   const admission = new Admission({
     maxConnections: config.maxConnections,

@@ -2,6 +2,7 @@ import { type Cluster, type Committed, type Directory, type OwnReads, Writer } f
 import type { Gateway } from '@gapless/gateway';
 import type { Base } from './base.ts';
 import type { RunningRelay } from './relay.ts';
+import { Repeats } from './repeats.ts';
 import type { Sampling } from './sampling.ts';
 import type { RunningTwoPhase } from './two-phase.ts';
 
@@ -22,6 +23,7 @@ export interface Commits {
 
 /** The writer, with everyone who is told of what it committed. */
 export function createCommits({ store, clock, log, metrics }: Base, { sampling, failed, parts, others, relay }: CommitsDeps): Commits {
+  const failures = new Repeats(clock);
   const writer = new Writer({
     store,
     clock,
@@ -34,7 +36,8 @@ export function createCommits({ store, clock, log, metrics }: Base, { sampling, 
     onError(error) {
       failed();
       metrics.writer.failed();
-      log.error({ err: error }, 'commit failed');
+      const omitted = failures.of(error);
+      if (omitted !== undefined) log.error({ err: error, ...(omitted > 0 ? { omitted } : {}) }, 'commit failed');
     },
     onUnknown: (cids) => others?.doubt(cids),
     onBatch: metrics.writer.batch,
@@ -50,11 +53,16 @@ export function createCommits({ store, clock, log, metrics }: Base, { sampling, 
     twoPhase?.road.heard(committed);
   }
 
+  /** Whoever fails to hear of it must not keep what was accepted from being saved. */
   function tell(committed: Committed): void {
-    // Shown from now on; they are written when the message is saved.
-    parts().ownReads.heard(committed);
-    publish(committed);
-    if (committed.saved !== undefined) relay?.nudge();
+    try {
+      // Shown from now on; they are written when the message is saved.
+      parts().ownReads.heard(committed);
+      publish(committed);
+      if (committed.saved !== undefined) relay?.nudge();
+    } catch (error) {
+      log.error({ err: error }, 'a listener failed');
+    }
   }
 
   function observe({ entries }: Committed): void {

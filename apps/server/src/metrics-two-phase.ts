@@ -55,6 +55,6 @@ export function createTwoPhaseMetrics(registers: Registry[]): TwoPhaseMetrics {
     failed: (group) => failures.inc({ group }),
     shardsOwned: (group, count) => shards.set({ group }, count),
     unsaved: (count) => unsaved.set(count),
-    epoch: (epoch, state) => epochs.set(state === 'open' ? epoch : 0),
+    epoch: (epoch, state) => epochs.set(state === 'off' ? 0 : epoch),
   };
 }

@@ -28,8 +28,8 @@ export class Readiness {
   }
 
   look(): Promise<Ready> {
-    if (this.#found === undefined || this.#clock.now() - this.#at >= KEPT_MS) {
-      this.#at = this.#clock.now();
+    if (this.#found === undefined || this.#clock.elapsed() - this.#at >= KEPT_MS) {
+      this.#at = this.#clock.elapsed();
       this.#found = this.#look();
     }
     return this.#found;

@@ -148,7 +148,7 @@ export async function createAccounts(deps: AccountsDeps): Promise<Accounts> {
   return {
     async register({ username, password, displayName = username }, caller) {
       if (registration === 'closed') throw new ChatError('forbidden', { say: 'Registration is closed.' });
-      if (rateLimits) registerPerIp.take(addressBlock(caller.ip), clock.now());
+      if (rateLimits) registerPerIp.take(addressBlock(caller.ip), clock.elapsed());
       const passwordHash = await hasher.hash(password);
       const made = await store.createAccount({ uid: username, displayName, passwordHash, at: clock.now() });
       if (!made) throw new ChatError('username_taken');
@@ -159,8 +159,8 @@ export async function createAccounts(deps: AccountsDeps): Promise<Accounts> {
       const address = addressBlock(caller.ip);
       const guess = `${address} ${username.toLowerCase()}`;
       if (rateLimits) {
-        loginPerIp.take(address, clock.now());
-        loginPerUser.take(guess, clock.now());
+        loginPerIp.take(address, clock.elapsed());
+        loginPerUser.take(guess, clock.elapsed());
       }
       const credentials = await store.credentials(username);
       const good = await hasher.verify(password, credentials?.passwordHash);

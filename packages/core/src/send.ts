@@ -36,7 +36,7 @@ export function createSend(deps: SendDeps) {
     const outcome = await writeGuarded(deps, { cid: input.cid, uid: actor.uid }, ({ members }, rights) => {
       if (!members.has(actor.uid) || directory.isSuspended(input.cid, actor.uid)) return undefined;
       if (command === undefined) {
-        limits?.take(actor, input.cid, clock.now());
+        limits?.take(actor, input.cid, clock.elapsed());
         command = toCommand(actor, input, clock.now(), bodyMaxBytes);
         if (ensureMembers()) command = { ...command, ensureMembers: true };
       }

@@ -10,13 +10,13 @@ const KEEP_MS = 1_000;
  * Replays by rev that are asked for several times are read once. A page that is a moment old is as good as a new one: what was changed
  * since has a larger rev, and follows. By seq it would not: there changes follow from the head of the join only.
  */
-export function shareReplays(replay: Replay, clock: { now(): number }): Replay {
+export function shareReplays(replay: Replay, clock: { elapsed(): number }): Replay {
   const pages = new Map<string, { page: Promise<ReplayPage>; until: number }>();
   return (cid, options) => {
     const { by, after, limit } = options;
     if (by === 'seq') return replay(cid, options);
     const key = `${cid} ${after} ${limit}`;
-    const now = clock.now();
+    const now = clock.elapsed();
     const found = pages.get(key);
     if (found !== undefined && found.until > now) return found.page;
     const page = replay(cid, options);

@@ -114,6 +114,24 @@ test('a silent connection is asked, then dropped; one that answers stays', async
   expect(server.frames('ping').length).toBe(3);
 });
 
+test('a message and no word for some seconds: asked whether the line lives, sent again on the next one', async () => {
+  const { server, client } = await opened();
+  const pings = server.frames('ping').length;
+  server.mute = true;
+  let status: string | undefined;
+  void client
+    .conversation('c1')
+    .send({ body: { text: 'hello' } })
+    .then((message) => (status = message.status));
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(server.frames('ping').length).toBe(pings);
+  await vi.advanceTimersByTimeAsync(2_000);
+  expect([server.frames('ping').length, client.state]).toEqual([pings + 1, 'online']);
+  server.mute = false;
+  await until(() => status === 'sent');
+  expect([server.frames('send').length, server.sockets.length]).toEqual([2, 2]);
+});
+
 test('connect() while waiting tries at once', async () => {
   const { server, client } = setup();
   server.down = true;

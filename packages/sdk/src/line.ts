@@ -11,6 +11,8 @@ const OPEN_TIMEOUT_MS = 15_000;
 const READY_TIMEOUT_MS = 8_000;
 /** For the answer to a `ping`: a slow phone network, with some slack. */
 const PONG_TIMEOUT_MS = 5_000;
+/** For an answer to a message, or a word of anything else: the server answers within 5 s that it cannot. */
+const ANSWER_TIMEOUT_MS = 6_000;
 /** An end before it was open, within this time, is a refusal. What takes longer is a slow server or network. */
 const REFUSAL_MS = 3_000;
 /** A refused token is an answer, and comes within a round trip. What comes this long after `auth` says that nothing was heard. */
@@ -39,7 +41,7 @@ export interface LineOptions {
  * One connection to the server, from the dial to its end, over whichever transport.
  *
  * 1. First frame `auth`; it counts from `ready` on.
- * 2. Silence of two heartbeats is answered with a `ping`; silence after that is the end.
+ * 2. Silence of two heartbeats, or of some seconds after a message was sent, is answered with a `ping`; silence after that is the end.
  * 3. A token that expires is replaced; the second `ready` says nothing new.
  * 4. What a frame brings about may throw: it is reported, and the next frame counts all the same.
  *
@@ -60,6 +62,9 @@ export class Line {
   #timer: ReturnType<typeof setTimeout>;
   #heartbeatMs = 0;
   #heardAt = 0;
+  /** Since then nothing was heard after a message. */
+  #askedAt: number | undefined;
+  #probing = false;
 
   constructor(options: LineOptions, host: LineHost) {
     this.#options = options;
@@ -94,16 +99,26 @@ export class Line {
   }
 
   send(frame: UpFrame): boolean {
-    return !this.#over && this.#transport.send(frame);
+    if (this.#over || !this.#transport.send(frame)) return false;
+    if (frame.t === 'send' && this.#askedAt === undefined) {
+      this.#askedAt = Date.now();
+      if (this.ready && !this.#probing) this.#watchSilence();
+    }
+    return true;
   }
 
   /** Finds out quickly whether it lives. */
   probe(): void {
-    if (!this.ready || this.#over) return;
+    if (!this.ready || this.#over || this.#probing) return;
     clearTimeout(this.#timer);
-    const askedAt = Date.now();
+    this.#probing = true;
+    const probedAt = Date.now();
     this.send({ t: 'ping' });
-    this.#timer = setTimeout(() => (this.#heardAt >= askedAt ? this.#watchSilence() : this.#end(lost('no sign of life'))), PONG_TIMEOUT_MS);
+    this.#timer = setTimeout(() => {
+      this.#probing = false;
+      if (this.#heardAt >= probedAt) this.#watchSilence();
+      else this.#end(lost('no sign of life'));
+    }, PONG_TIMEOUT_MS);
   }
 
   close(code?: number): void {
@@ -135,6 +150,7 @@ export class Line {
 
   #alive(): void {
     this.#heardAt = Date.now();
+    this.#askedAt = undefined;
   }
 
   #onFrames(frames: readonly DownFrame[]): void {
@@ -159,11 +175,15 @@ export class Line {
     this.host.onReady(this, frame);
   }
 
+  /** With nothing heard until then it is asked whether it lives. */
+  get #silentAt(): number {
+    return Math.min(this.#heardAt + 2 * this.#heartbeatMs, (this.#askedAt ?? Number.POSITIVE_INFINITY) + ANSWER_TIMEOUT_MS);
+  }
+
   #watchSilence(): void {
     clearTimeout(this.#timer);
-    const quietMs = 2 * this.#heartbeatMs;
-    const leftMs = this.#heardAt + quietMs - Date.now();
-    this.#timer = setTimeout(() => (Date.now() - this.#heardAt < quietMs ? this.#watchSilence() : this.probe()), Math.max(leftMs, 0));
+    const leftMs = this.#silentAt - Date.now();
+    this.#timer = setTimeout(() => (Date.now() < this.#silentAt ? this.#watchSilence() : this.probe()), Math.max(leftMs, 0));
   }
 
   /** Until it works or the server's patience ends, which is the end of the line. */

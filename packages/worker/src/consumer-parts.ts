@@ -58,7 +58,7 @@ export class ConsumerParts {
       const part = (this.#first + i) % feed.parts;
       if (this.#loops.has(part)) continue;
       const lease = `relay/${this.#consumer.name}/${part}`;
-      const askedAt = clock.now();
+      const askedAt = clock.elapsed();
       try {
         if (await feed.acquireLease(lease, holder, limits.leaseTtlMs)) this.#start(part, lease, askedAt + limits.leaseTtlMs);
       } catch (error) {

@@ -48,7 +48,7 @@ export class PartLoop {
     this.#wake = new Wake(clock);
     this.#retry = new Backoff({ baseMs: limits.retryBaseMs, maxMs: limits.retryMaxMs, random: Math.random });
     this.#leaseUntil = leaseUntil;
-    this.#savedAt = clock.now();
+    this.#savedAt = clock.elapsed();
     this.#pollMs = limits.pollMinMs;
   }
 
@@ -108,9 +108,9 @@ export class PartLoop {
   /** Asked right before the rows go out: the process may have stood still since it read them. */
   async #mayGoOn(): Promise<boolean> {
     const { clock } = this.#options;
-    if (clock.now() >= this.#leaseUntil) await this.#renew();
+    if (clock.elapsed() >= this.#leaseUntil) await this.#renew();
     if (this.#lost || this.#stopping) return false;
-    if (clock.now() >= this.#leaseUntil) throw new Error('the lease cannot be renewed');
+    if (clock.elapsed() >= this.#leaseUntil) throw new Error('the lease cannot be renewed');
     return true;
   }
 
@@ -124,7 +124,7 @@ export class PartLoop {
 
   /** How long something has waited to be saved; 0: nothing does. */
   #unsavedMs(): number {
-    return this.#place === undefined || this.#place === this.#saved ? 0 : this.#options.clock.now() - this.#savedAt;
+    return this.#place === undefined || this.#place === this.#saved ? 0 : this.#options.clock.elapsed() - this.#savedAt;
   }
 
   async #save(): Promise<void> {
@@ -132,7 +132,7 @@ export class PartLoop {
     const id = this.#place!;
     if (!(await feed.saveCursor(consumer.name, part, { id, lease, holder }))) this.#lose();
     this.#saved = id;
-    this.#savedAt = clock.now();
+    this.#savedAt = clock.elapsed();
   }
 
   async #idle(): Promise<void> {
@@ -141,7 +141,7 @@ export class PartLoop {
     this.#pollMs = Math.min(limits.pollMaxMs, poll * 2);
     const unsaved = this.#place !== this.#saved;
     const waitMs = unsaved ? Math.min(poll, Math.max(1, limits.saveEveryMs - this.#unsavedMs())) : poll;
-    if (!unsaved) this.#savedAt = clock.now();
+    if (!unsaved) this.#savedAt = clock.elapsed();
     await this.#wake.wait(waitMs);
   }
 
@@ -159,18 +159,18 @@ export class PartLoop {
     if (!this.#failing)
       log.warn({ err: error, consumer: consumer.name, part }, 'relay: a batch failed and is tried again until it goes through');
     this.#failing = true;
-    const until = this.#options.clock.now() + this.#retry.next();
+    const until = this.#options.clock.elapsed() + this.#retry.next();
     // New rows are no reason to try earlier.
-    while (!this.#stopping && !this.#lost && this.#options.clock.now() < until) {
+    while (!this.#stopping && !this.#lost && this.#options.clock.elapsed() < until) {
       this.#wake.forget();
-      await this.#wake.wait(until - this.#options.clock.now());
+      await this.#wake.wait(until - this.#options.clock.elapsed());
     }
   }
 
   /** Keeps the lease; when the store does not answer, it lasts for what is left of it. */
   async #renew(): Promise<void> {
     const { feed, lease, holder, clock, limits } = this.#options;
-    const askedAt = clock.now();
+    const askedAt = clock.elapsed();
     try {
       if (await feed.acquireLease(lease, holder, limits.leaseTtlMs)) this.#leaseUntil = askedAt + limits.leaseTtlMs;
       else this.#lose();

@@ -67,8 +67,8 @@ export class Seats {
       if (beat === 0) break;
       const seen = this.#seen.get(n);
       // At the first look nobody knows how old the beat is.
-      if (seen?.beat !== beat) this.#seen.set(n, { beat, changedAt: seen === undefined ? Number.NEGATIVE_INFINITY : clock.now() });
-      if (n !== this.#own && clock.now() - this.#seen.get(n)!.changedAt <= this.#ttlMs) others++;
+      if (seen?.beat !== beat) this.#seen.set(n, { beat, changedAt: seen === undefined ? Number.NEGATIVE_INFINITY : clock.elapsed() });
+      if (n !== this.#own && clock.elapsed() - this.#seen.get(n)!.changedAt <= this.#ttlMs) others++;
     }
     this.#live = 1 + others;
   }

@@ -236,8 +236,8 @@ export class Model {
     for (const { cid, head, reserved } of upTo) {
       const of = this.#conversations.get(cid);
       if (of === undefined) continue;
+      if (head > of.savedHead) of.reserved = Math.max(of.reserved, reserved);
       of.savedHead = Math.max(of.savedHead, head);
-      of.reserved = Math.max(of.reserved, reserved);
     }
     for (const { accepted } of going) this.#store(accepted);
   }

@@ -89,6 +89,7 @@ export interface SavedUpTo {
   readonly cid: string;
   readonly head: number;
   readonly rev: number;
+  /** Counts where the head is news: a word about an opening before this one reserves nothing. */
   readonly reserved: number;
 }
 

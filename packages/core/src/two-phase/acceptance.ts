@@ -2,17 +2,14 @@ import { isUlid } from '@gapless/kit';
 import type { Committed, CommittedEntry } from '../events.ts';
 import type { Accepted, AcceptOutcome, FirstOutcome } from '../ports/accept-log.ts';
 import type { Numbers, Outcome, SendCommand } from '../ports/store.ts';
-import { type ConversationDeps, closeConversation, openConversation } from './conversations.ts';
+import { type ConversationDeps, closeConversation, openConversation, RETRY_MS } from './conversations.ts';
 import { answer, busy, type Waiting, whileAsked } from './lane.ts';
 import { savedEntry, toldEntry, withoutRights } from './record.ts';
-
-/** Before it is tried again what another node, or the epoch, is in the way of. */
-export const RETRY_MS = 10;
 
 /** Before a conversation that is as far ahead of the store as it may be is tried again without a word of a save. */
 const FULL_RETRY_MS = 100;
 
-/** A conversation that is held for longer was left by whoever held it. */
+/** A send that meets a held conversation after so long gives it back itself: whoever held it may be gone. */
 const HELD_MS = 2_000;
 
 export interface AcceptanceDeps extends ConversationDeps {
@@ -48,7 +45,11 @@ export class Acceptance {
   /** The log is asked for those of the batch that need it: the doubted ones are looked up in the store before, and may have their answer there. */
   async #ask(epoch: number, cid: string, batch: readonly WaitingSend[], doubted: readonly WaitingSend[]) {
     const { accept, node, epochs } = this.#deps;
-    const looked = await this.#lookUp(cid, doubted);
+    const looked = await this.#lookUp(cid, doubted).catch((error: unknown) => {
+      // Nor those behind them: a sender's next message must not pass.
+      for (const waiting of batch.slice(batch.indexOf(doubted[0]!))) waiting.reject(error);
+      return new Set<string>();
+    });
     const asked = batch.filter(({ done }) => !done);
     if (asked.length === 0) return { asked, outcomes: [] };
     const requests = asked.map(({ command }) => ({ node, send: command, looked: looked.has(command.mid) }));
@@ -107,8 +108,8 @@ export class Acceptance {
         epochs.refused();
         return epochs.change(RETRY_MS);
       case 'held':
-        // Whoever held it may be gone: then we close it.
-        if (clock.elapsed() - left[0]!.since > HELD_MS) return closeConversation(this.#deps, cid, { forChange: false });
+        // Or not: then it has its moment for the change all the same.
+        if (clock.elapsed() - left[0]!.since > HELD_MS) return closeConversation(this.#deps, cid, { forChange: true });
         return clock.sleep(RETRY_MS);
       case 'full':
         // The next save makes room. While the store is away there is none.
@@ -132,14 +133,11 @@ export class Acceptance {
     }
   }
 
-  /** Answers those that the store has, and those that it cannot tell of; resolves to the mids that it has not. */
+  /** Answers those that the store has; resolves to the mids that it has not. */
   async #lookUp(cid: string, sends: readonly WaitingSend[]): Promise<ReadonlySet<string>> {
     if (sends.length === 0) return new Set();
     const mids = sends.map(({ command }) => command.mid);
-    const found = await this.#deps.store.firstOutcomes(cid, mids).catch((error: unknown) => {
-      for (const waiting of sends) waiting.reject(error);
-    });
-    if (found === undefined) return new Set();
+    const found = await this.#deps.store.firstOutcomes(cid, mids);
     for (const [i, first] of found.entries()) if (first !== undefined) sends[i]!.resolve(outcomeOf(sends[i]!.command, first));
     return new Set(mids.filter((_, i) => found[i] === undefined));
   }

@@ -24,6 +24,9 @@ const SAVE_MS = 3_000;
 /** After a conversation was closed for a change of it: so long nobody opens it again, for the change to be committed. */
 const CHANGE_MS = 1_000;
 
+/** Before it is tried again what another node, or the epoch, is in the way of. */
+export const RETRY_MS = 10;
+
 /** The same while the accept log is away, or an epoch ends: the end of that is heard of. */
 export const AWAY_RETRY_MS = 200;
 
@@ -76,7 +79,10 @@ export async function closeConversation(deps: ConversationDeps, cid: string, { f
   }
   const tail = await accept.hold(epoch, cid);
   // Where somebody began to open it, and did not come back, the store takes it for open.
-  if (tail === undefined) return void (await openConversation(deps, epoch, cid));
+  if (tail === undefined) {
+    if ((await openConversation(deps, epoch, cid)) !== 'open') await epochs.change(RETRY_MS);
+    return;
+  }
   if (!(await isSaved(deps, epoch, cid, tail))) throw new ChatError('server_busy', { retryAfterMs: SAVE_MS });
   const { head, opening } = tail;
   const outcome = await writer.append({ op: 'close', cid, epoch, opening, head });

@@ -107,7 +107,8 @@ export class Epochs {
   readonly #verification: Verification;
   readonly #goneNodes: GoneNodes;
   #wake = new AbortController();
-  #changed = Promise.withResolvers<void>();
+  /** For a change of the state. */
+  readonly #waiters = new Set<AbortController>();
   readonly #stops: (() => void)[];
   readonly #running: Promise<void>;
 
@@ -116,7 +117,12 @@ export class Epochs {
     this.#verification = new Verification(deps);
     this.#goneNodes = new GoneNodes(deps);
     this.#pulse = deps.clock.elapsed();
-    this.#stops = [deps.clock.every(PULSE_MS, () => this.#beat()), deps.accept.watch(() => this.look())];
+    this.#stops = [
+      deps.clock.every(PULSE_MS, () => this.#beat()),
+      // Not in the turns: those wait for the store, and while that is away the backlog is what counts.
+      deps.clock.every(TURN_MS, () => void this.#verification.measure(this.#current)),
+      deps.accept.watch(() => this.look()),
+    ];
     this.#running = this.#run();
   }
 
@@ -157,9 +163,10 @@ export class Epochs {
 
   /** Resolves when the state changed, or after that time. */
   async change(ms: number): Promise<void> {
-    const done = new AbortController();
-    await Promise.race([this.#changed.promise, this.#deps.clock.sleep(ms, done.signal)]);
-    done.abort();
+    const waiter = new AbortController();
+    this.#waiters.add(waiter);
+    await this.#deps.clock.sleep(ms, waiter.signal);
+    this.#waiters.delete(waiter);
   }
 
   /** Runs a call that may give numbers: the epoch is not handed in while one is under way. @throws EpochOver when it is not on any more */
@@ -226,7 +233,6 @@ export class Epochs {
   async #turn(): Promise<void> {
     const { store, metrics, unsaved } = this.#deps;
     const { epoch, state } = await store.acceptState();
-    metrics.unsaved(unsaved.size);
     if (this.#seen !== `${epoch} ${state}`) {
       this.#seen = `${epoch} ${state}`;
       if (state === 'closed') this.#rest();
@@ -238,6 +244,7 @@ export class Epochs {
     this.#busy = state === 'settling' || unsaved.size > 0 || this.#wanted;
     if (state === 'settling') return this.#settle(epoch);
     metrics.epoch(epoch, 'off');
+    metrics.backlog({ entries: 0, oldestMs: 0 });
     await this.#verification.verify(epoch);
     this.#registered = 0;
     if (this.#wanted && !this.#closing) await this.#begin(epoch);
@@ -255,8 +262,8 @@ export class Epochs {
   }
 
   #tellChange(): void {
-    this.#changed.resolve();
-    this.#changed = Promise.withResolvers<void>();
+    for (const waiter of this.#waiters) waiter.abort();
+    this.#waiters.clear();
   }
 
   async #open(epoch: number): Promise<void> {
@@ -290,8 +297,11 @@ export class Epochs {
 
   /** From here on this node may accept. The store knows of it before the log does. */
   async #enter(epoch: number): Promise<void> {
-    const { store, accept, node } = this.#deps;
-    if (!(await store.seenAccepting({ node, epoch, handedIn: false, leaseMs: LEASE_MS }))) return this.look();
+    const { store, accept, node, clock } = this.#deps;
+    const askedAt = clock.elapsed();
+    const isSeen = await store.seenAccepting({ node, epoch, handedIn: false, leaseMs: LEASE_MS });
+    // After a pause that is no news any more.
+    if (!isSeen || clock.elapsed() - askedAt > PAUSED_MS) return this.look();
     this.#registered = epoch;
     if (this.#admitted !== epoch) await accept.admit(epoch, node);
     this.#admitted = epoch;

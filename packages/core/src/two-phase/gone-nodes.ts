@@ -5,6 +5,7 @@ export class GoneNodes {
   readonly #deps: EpochDeps;
   /** When each was barred, by the log's clock. */
   readonly #barred = new Map<string, number>();
+  #epoch = 0;
 
   constructor(deps: EpochDeps) {
     this.#deps = deps;
@@ -16,6 +17,8 @@ export class GoneNodes {
    */
   async look(epoch: number, gone: readonly string[]): Promise<void> {
     const { store, accept, log } = this.#deps;
+    if (epoch !== this.#epoch) this.#barred.clear();
+    this.#epoch = epoch;
     for (const node of this.#barred.keys()) if (!gone.includes(node)) this.#barred.delete(node);
     for (const node of gone) {
       const barredAt = this.#barred.get(node);

@@ -44,12 +44,12 @@ export class Lane {
     return this.#waiting.length >= this.#options.queueMax;
   }
 
-  /** `first`: it came before those that wait, and after those that were put in front before it. */
-  add(command: Command, { first = false } = {}): Promise<Outcome> {
+  /** `inFrontSince`: its caller waits since then; it came before those that wait, and after those that were put in front before it. */
+  add(command: Command, { inFrontSince }: { inFrontSince?: number } = {}): Promise<Outcome> {
     return new Promise((resolve, reject) => {
       const waiting: Waiting = {
         command,
-        since: this.#options.now(),
+        since: inFrontSince ?? this.#options.now(),
         done: false,
         doubtful: false,
         asked: false,
@@ -62,7 +62,7 @@ export class Lane {
           reject(error);
         },
       };
-      if (first) this.#waiting.splice(this.#infront++, 0, waiting);
+      if (inFrontSince !== undefined) this.#waiting.splice(this.#infront++, 0, waiting);
       else this.#waiting.push(waiting);
       if (this.#working) return;
       this.#working = true;

@@ -23,7 +23,7 @@ export interface AcceptedReadsDeps {
 
 /**
  * The store's reads, with what is accepted and not saved yet behind what is saved. What the log has is read first: what is saved in between
- * is then in the store. Where nothing is shown before it is saved, and no epoch is on, they are the store's own.
+ * is then in the store. Lists of conversations begin at the store, and are put right. Where nothing is shown before it is saved, and no epoch is on, they are the store's own.
  */
 export function acceptedReads(deps: AcceptedReadsDeps): ConversationReads {
   const { reads, epochs } = deps;
@@ -53,7 +53,7 @@ export function acceptedReads(deps: AcceptedReadsDeps): ConversationReads {
     heads: (uid, cids) => headsOf(deps, uid, cids),
 
     async conversation(cid) {
-      const [record, [tail]] = [await reads.conversation(cid), await tailsOf(deps, [cid])];
+      const [[tail], record] = [await tailsOf(deps, [cid]), await reads.conversation(cid)];
       return record === undefined ? undefined : ahead(record, tail);
     },
 
@@ -171,8 +171,10 @@ async function withLast(deps: AcceptedReadsDeps, uid: string, views: readonly Co
       if (tail === undefined || tail.head <= view.head) return view;
       const unsaved = await unsavedOf(deps, view.cid, tail);
       const last = unsaved.at(-1);
+      // Saved since the view was read.
+      if (last === undefined) return (await deps.reads.conversationView(uid, view.cid)) ?? view;
       // `updatedAt` stays: the next page goes on behind it, and the store knows no other.
-      return last === undefined ? view : { ...withOwn(ahead(view, tail), uid, unsaved), lastMessage: toMessage(last) };
+      return { ...withOwn(ahead(view, tail), uid, unsaved), lastMessage: toMessage(last) };
     }),
   );
 }

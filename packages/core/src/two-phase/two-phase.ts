@@ -3,8 +3,8 @@ import { ChatError } from '../errors.ts';
 import type { Committed } from '../events.ts';
 import { AcceptLogAway } from '../ports/accept-log.ts';
 import type { Command, Outcome } from '../ports/store.ts';
-import { Acceptance, type AcceptanceDeps, RETRY_MS, type WaitingSend } from './acceptance.ts';
-import { AWAY_RETRY_MS, closeConversation } from './conversations.ts';
+import { Acceptance, type AcceptanceDeps, type WaitingSend } from './acceptance.ts';
+import { AWAY_RETRY_MS, closeConversation, RETRY_MS } from './conversations.ts';
 import { EpochOver, Epochs } from './epochs.ts';
 import { answer, busy, Lane, type Waiting, whileAsked } from './lane.ts';
 import { UnsavedMessages } from './unsaved.ts';
@@ -80,10 +80,11 @@ export class TwoPhase {
     const taken = this.unsaved.take(cid, seqs);
     if (taken.length === 0) return;
     const mids = taken.map(({ accepted }) => accepted.send.mid);
-    const found = await store.firstOutcomes(cid, mids).catch(() => []);
+    const found = await store.firstOutcomes(cid, mids).catch(() => undefined);
     for (const [i, { end }] of taken.entries()) {
-      if (found[i] === undefined) metrics.lost(1);
-      end(found[i] ?? new ChatError('store_unavailable'));
+      const first = found?.[i];
+      // Counted where somebody waits, which is on one node.
+      if (end(first ?? new ChatError('store_unavailable')) && found !== undefined && first === undefined) metrics.lost(1);
     }
   }
 
@@ -106,6 +107,7 @@ export class TwoPhase {
 
   /** Nothing is kept of it on the way but that there is one: an epoch may begin meanwhile, and what comes then must not pass it. */
   #whileOff(command: Numbered): Promise<Outcome> {
+    const since = this.#deps.clock.elapsed();
     const off = (this.#off ??= { count: 0, done: Promise.withResolvers() });
     off.count++;
     const end = () => {
@@ -115,7 +117,7 @@ export class TwoPhase {
     };
     return this.#deps.writer.append(command).then(
       (outcome) => {
-        const put = isAccepting(outcome) ? this.#lane(command.cid).add(command, { first: true }) : outcome;
+        const put = isAccepting(outcome) ? this.#lane(command.cid).add(command, { inFrontSince: since }) : outcome;
         end();
         return put;
       },
@@ -129,12 +131,13 @@ export class TwoPhase {
   /** To the store; where that says that the accept log has the conversation, in line with the others that were told so. */
   async #straight(command: Numbered): Promise<Outcome> {
     const { cid } = command;
+    const since = this.#deps.clock.elapsed();
     const direct = this.#direct.get(cid) ?? { count: 0, done: Promise.withResolvers<void>() };
     this.#direct.set(cid, direct);
     direct.count++;
     try {
       const outcome = await this.#deps.writer.append(command);
-      return isAccepting(outcome) ? this.#lane(cid).add(command, { first: true }) : outcome;
+      return isAccepting(outcome) ? this.#lane(cid).add(command, { inFrontSince: since }) : outcome;
     } finally {
       if (--direct.count === 0) {
         this.#direct.delete(cid);

@@ -16,8 +16,8 @@ interface Unsaved {
 
 export interface Taken {
   readonly accepted: Accepted;
-  /** It is saved under these numbers, or lost with that error. */
-  end(end: Numbers | Error): void;
+  /** It is saved under these numbers, or lost with that error. Returns whether anybody waited for it. */
+  end(end: Numbers | Error): boolean;
 }
 
 /** Notices that are remembered, at least: one may be quicker than the answer that it is about. Far more than are under way at once. */
@@ -81,6 +81,8 @@ export class UnsavedMessages {
 
   /** Waits until it is heard that the conversation is saved up to the rev, or more of it at least; false: it was not within `ms`. */
   async heard(cid: string, rev: number, { clock, ms }: { clock: Clock; ms: number }): Promise<boolean> {
+    // Revs do not go back, whichever the epoch.
+    if (rev > 0 && (this.#noticeOf(cid)?.rev ?? 0) >= rev) return true;
     const heard = new AbortController();
     const watcher: Watcher = { rev, done: () => heard.abort() };
     const watchers = this.#watchers.get(cid) ?? [];
@@ -117,13 +119,12 @@ export class UnsavedMessages {
     const unsaved = this.#known.get(accepted.send.cid)?.get(keyOf(accepted));
     if (unsaved === undefined) return false;
     this.#drop(accepted);
-    endAll(unsaved.waiters, end);
-    return unsaved.waiters.length > 0;
+    return endAll(unsaved.waiters, end);
   }
 
   #remember(notice: SavedRev): void {
     const before = this.#noticeOf(notice.cid);
-    if (before?.epoch === notice.epoch && before.rev >= notice.rev) return;
+    if (before !== undefined && (before.epoch > notice.epoch || (before.epoch === notice.epoch && before.rev >= notice.rev))) return;
     this.#notices.set(notice.cid, notice);
     if (this.#notices.size < REMEMBERED) return;
     this.#noticesBefore = this.#notices;
@@ -169,9 +170,10 @@ function numbersOf({ seq, rev, send }: Accepted): Numbers {
   return { seq, rev, at: send.at };
 }
 
-function endAll(waiters: readonly Waiter[], end: Numbers | Error): void {
+function endAll(waiters: readonly Waiter[], end: Numbers | Error): boolean {
   for (const waiter of waiters) {
     if (end instanceof Error) waiter.reject(end);
     else waiter.resolve(end);
   }
+  return waiters.length > 0;
 }

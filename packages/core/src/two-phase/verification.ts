@@ -35,11 +35,20 @@ export class Verification {
     }
   }
 
+  /** How much of the epoch that is on is unsaved. While the log is away that stays as it was. */
+  async measure(epoch: number | undefined): Promise<void> {
+    const { unsaved, accept, clock, metrics } = this.#deps;
+    metrics.unsaved(unsaved.size);
+    if (epoch === undefined) return;
+    const backlog = await accept.backlog(epoch).catch(() => undefined);
+    if (backlog === undefined) return;
+    const { entries, oldestAt } = backlog;
+    metrics.backlog({ entries, oldestMs: oldestAt === undefined ? 0 : Math.max(0, clock.now() - oldestAt) });
+  }
+
   /** What should be saved by now: the notice may not have arrived. */
   async sweep(epoch: number): Promise<void> {
-    const { unsaved, accept, clock, metrics } = this.#deps;
-    const { entries, oldestAt } = await accept.backlog(epoch);
-    metrics.backlog({ entries, oldestMs: oldestAt === undefined ? 0 : Math.max(0, clock.now() - oldestAt) });
+    const { unsaved, accept, clock } = this.#deps;
     const cids = unsaved.overdue(clock.elapsed() - OVERDUE_MS);
     if (cids.length === 0) return;
     const tails = await accept.tails(epoch, cids);

@@ -194,7 +194,7 @@ export const openingCases: Cases<AcceptLogs> = {
     const { opening: own } = (await one.hold(EPOCH, 'c1'))!;
     await one.close(EPOCH, 'c1', { opening: own, holdMs: 0 });
     expect(await one.pending(EPOCH, 'c1', { after: 0, limit: 10 })).toEqual([]);
-    await openAll(two, opening('c1', { head: 2, rev: 2 }));
+    await openAll(two, opening('c1', { head: 2, rev: 2, reserved: 3 }));
     expect(await acceptAll(two, 'c1', [3])).toEqual([3]);
     expect(await two.backlog(EPOCH)).toMatchObject({ entries: 3 });
     const { shard, entries } = (await everyEntry(one)).find((each) => each.entries.length > 0)!;
@@ -204,6 +204,8 @@ export const openingCases: Cases<AcceptLogs> = {
     expect(await two.tails(EPOCH, ['c1'])).toMatchObject([{ head: 3, savedHead: 2, savedRev: 2 }]);
     expect(await two.pending(EPOCH, 'c1', { after: 0, limit: 10 })).toMatchObject([{ seq: 3 }]);
     expect(await two.backlog(EPOCH)).toMatchObject({ entries: 1 });
+    // What was reserved for the opening before ended with it.
+    expect(await acceptOne(two, ask('c1', ulidOf(4)))).toEqual(refused('full'));
   },
 
   async 'what is not open is not held, and its opening goes on'({ one, two }) {

@@ -1,7 +1,20 @@
 import type { AcceptLog, ShardEntry } from '@gapless/core';
 import { expect } from 'vitest';
 import type { AcceptLogs } from './accept-log.ts';
-import { acceptAll, ask, begun, EPOCH, everyEntry, openAll, opening, saveAll, seqsOf, ulidOf } from './accept-log-requests.ts';
+import {
+  acceptAll,
+  acceptOne,
+  ask,
+  begun,
+  EPOCH,
+  everyEntry,
+  openAll,
+  opening,
+  refused,
+  saveAll,
+  seqsOf,
+  ulidOf,
+} from './accept-log-requests.ts';
 import { range } from './commands.ts';
 import type { Cases } from './contract.ts';
 import { until } from './feed-reader.ts';
@@ -126,7 +139,8 @@ export const shardCases: Cases<AcceptLogs> = {
     }
     expect(await one.backlog(EPOCH)).toMatchObject({ entries: 1 });
     expect(await two.tails(EPOCH, ['c1', 'c2'])).toMatchObject([{ head: 4, savedHead: 3, savedRev: 3 }, { savedHead: 0 }]);
-    expect(await acceptAll(two, 'c2', range(7))).toEqual(range(7));
+    expect(await acceptAll(two, 'c2', range(2))).toEqual(range(2));
+    expect(await acceptOne(two, ask('c2', ulidOf(3)))).toEqual(refused('full'));
     expect(await two.tails(EPOCH, ['not here'])).toEqual([undefined]);
   },
 
@@ -136,6 +150,10 @@ export const shardCases: Cases<AcceptLogs> = {
     await one.saved(EPOCH, 0, [], [{ cid: 'c1', head: 4, rev: 4, reserved: 6 }]);
     expect(await one.tails(EPOCH, ['c1'])).toMatchObject([{ head: 5, rev: 6, savedHead: 5, savedRev: 6 }]);
     expect(await acceptAll(one, 'c1', [1, 2])).toEqual([6, 7]);
+    await one.saved(EPOCH, 0, [], [{ cid: 'c1', head: 6, rev: 7, reserved: 8 }]);
+    await one.saved(EPOCH, 0, [], [{ cid: 'c1', head: 6, rev: 7, reserved: 100 }]);
+    expect(await acceptAll(one, 'c1', [3])).toEqual([8]);
+    expect(await acceptOne(one, ask('c1', ulidOf(4)))).toEqual(refused('full'));
   },
 
   async 'what is not saved is read by rev, page by page'({ one, two }) {

@@ -30,6 +30,9 @@ interface Committing {
   readonly misplaced: boolean;
 }
 
+/** From one round to the next, unless batches are full: what comes meanwhile shares a commit and a notice. The first one after a rest waits for nobody. */
+const ROUND_MS = 25;
+
 /** After so many tries a number is still missing before it: another worker has read it, and may be gone. */
 const AHEAD_TRIES = 3;
 
@@ -92,7 +95,11 @@ export class Saver {
     }
     const parts = await accept.read(epoch, 'save', { shards, node, count: limits.batchSize, blockMs: limits.blockMs });
     const entries = parts.flatMap(({ shard, entries }) => entries.map((entry) => ({ ...entry, shard })));
-    if (entries.length > 0) await this.#save(epoch, entries);
+    if (entries.length === 0) return;
+    const readAt = clock.elapsed();
+    await this.#save(epoch, entries);
+    const isFull = parts.some(({ entries }) => entries.length >= limits.batchSize);
+    if (!isFull) await clock.sleep(Math.max(0, ROUND_MS - (clock.elapsed() - readAt)));
   }
 
   async #leftovers(epoch: number, shard: number): Promise<void> {
@@ -173,10 +180,14 @@ export class Saver {
     metrics.saved(saved.map(({ entry }) => Math.max(0, now - entry.accepted.send.at)));
     this.#tell(epoch, saved);
     try {
-      for (const [shard, own] of Map.groupBy(saved, ({ entry }) => entry.shard)) {
-        const ids = own.map(({ entry }) => entry.id);
-        await accept.saved(epoch, shard, ids, upToOf(own));
-      }
+      // All at once: who was told by the notice finds room in the log.
+      const shards = [...Map.groupBy(saved, ({ entry }) => entry.shard)];
+      await Promise.all(
+        shards.map(([shard, own]) => {
+          const ids = own.map(({ entry }) => entry.id);
+          return accept.saved(epoch, shard, ids, upToOf(own));
+        }),
+      );
     } catch (error) {
       // They are read again, and are in the store then.
       if (!(error instanceof AcceptLogAway)) throw error;

@@ -31,9 +31,10 @@ export function saved(state: EpochState, shard: ShardState, ids: readonly string
   for (const { cid, head, rev, reserved } of upTo) {
     const conversation = state.conversations.get(cid);
     if (!isOpen(conversation)) continue;
+    // Of an opening before this one, which is in `savedHead`, the reservation ended with it.
+    if (head > conversation.savedHead) conversation.reserved = Math.max(conversation.reserved, reserved);
     conversation.savedHead = Math.max(conversation.savedHead, head);
     conversation.savedRev = Math.max(conversation.savedRev, rev);
-    conversation.reserved = Math.max(conversation.reserved, reserved);
     for (const own of conversation.pending.keys()) if (own <= rev) conversation.pending.delete(own);
   }
 }

@@ -80,7 +80,12 @@ export async function openSqliteStore({ path, onFatal, onEnsureMembers = () => {
       closing = true;
       // The writer last: who closes last brings the log into the file, and a reader may not. After a failure nobody may.
       await reader.call('close').catch(() => {});
-      if (fatal === undefined) held.close();
+      // Asked behind the writes that are on their way: `closing` keeps their failures from `fail`.
+      const isSound = await writer.call('ready').then(
+        () => fatal === undefined,
+        () => false,
+      );
+      if (isSound) held.close();
       await writer.call('close').catch(() => {});
       unlock();
     },

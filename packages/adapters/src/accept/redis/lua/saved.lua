@@ -16,6 +16,8 @@ for i = 8 + count, #ARGV, 4 do
   local cid, head, rev, reserved = ARGV[i], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3])
   local of = redis.call('HMGET', base .. 'c:' .. cid, 'state', 'savedHead', 'savedRev', 'reserved')
   if of[1] == 'open' or of[1] == 'held' then
+    -- Of an opening before this one, which is in `savedHead`, the reservation ended with it.
+    if head <= tonumber(of[2]) then reserved = 0 end
     redis.call('HSET', base .. 'c:' .. cid, 'savedHead', math.max(head, tonumber(of[2])), 'savedRev', math.max(rev, tonumber(of[3])),
       'reserved', math.max(reserved, tonumber(of[4])))
     redis.call('ZREMRANGEBYSCORE', base .. 'p:' .. cid, '-inf', rev)
