@@ -27,14 +27,15 @@ export const ACCEPT_FAULTS = {
     fits: twoPhase,
     ms: [0, 0],
     begin({ accept }) {
+      if (!accept!.isOn) return false;
       accept!.server.fault.lose();
-      return undefined;
+      return true;
     },
   },
   'accept log set back': {
     fits: twoPhase,
     ms: [50, 4_000],
-    begin: ({ accept }) => accept!.setBackTo(),
+    begin: ({ accept }) => accept!.isOn && accept!.setBackTo(),
   },
   'accept log restarted': {
     fits: twoPhase,
@@ -47,21 +48,28 @@ export const ACCEPT_FAULTS = {
       };
     },
   },
-  // With a slow store, and as soon as there is something that only these two know.
+  // With a slow store, and a moment after there is something that only these two know: some clients have heard of it then.
   'accept log and a node lost': {
     fits: twoPhase,
     ms: [2_000, 8_000],
     begin(sim, random) {
       const { store, world } = sim;
       store.state.commitMs = 3_000;
+      const momentMs = random.between(0, 300);
       let lost: Place | undefined;
       let over = false;
       const look = () => {
         if (over) return;
-        if (sim.accept!.waiting === 0) return void world.in(world.outside, LOOK_MS, look);
+        const isWaiting = sim.accept!.waiting !== undefined;
+        world.in(world.outside, isWaiting ? momentMs : LOOK_MS, isWaiting ? strike : look);
+      };
+      const strike = () => {
+        const accepter = sim.accept!.waiting?.node;
+        lost = sim.places.find(({ node }) => node?.process.alive && node.process.name === accepter);
+        if (over || lost === undefined) return void world.in(world.outside, LOOK_MS, look);
         sim.accept!.server.fault.lose();
-        lost = random.pick(sim.places.filter(({ node }) => node?.process.alive));
-        if (lost !== undefined) sim.killNode(lost);
+        sim.killNode(lost);
+        world.count('accept log lost with a node that accepted');
       };
       look();
       return () => {
@@ -76,7 +84,7 @@ export const ACCEPT_FAULTS = {
     ms: [100, 5_000],
     begin(sim, random) {
       const process = random.pick(sim.liveNodes)?.process;
-      if (process === undefined) return undefined;
+      if (process === undefined) return false;
       sim.accept!.setLineBroken(process, true);
       return () => sim.accept!.setLineBroken(process, false);
     },
@@ -85,7 +93,7 @@ export const ACCEPT_FAULTS = {
     fits: twoPhase,
     ms: [0, 0],
     begin(sim, random) {
-      sim.setRules(
+      return sim.setRules(
         random.pick([
           { enabled: random.chance(0.6) },
           { percent: random.between(0, 100) },
@@ -93,7 +101,6 @@ export const ACCEPT_FAULTS = {
           { failOpen: random.chance(0.5) },
         ])!,
       );
-      return undefined;
     },
   },
 } satisfies Record<string, Fault>;

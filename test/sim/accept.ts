@@ -1,5 +1,5 @@
 import { type MemoryAcceptServer, openMemoryAcceptLog } from '@gapless/adapters/accept/memory';
-import { type AcceptLog, AcceptLogAway, type AcceptOutcome } from '@gapless/core';
+import { type Accepted, type AcceptLog, AcceptLogAway, type AcceptOutcome } from '@gapless/core';
 import type { Random } from './random.ts';
 import type { SimProcess, World } from './world.ts';
 
@@ -70,10 +70,19 @@ export class SimAcceptLog {
     return view as unknown as AcceptLog;
   }
 
-  /** Entries that are not saved, of the epoch that is on. */
-  get waiting(): number {
+  /** An epoch was begun, and it was not lost since. */
+  get isOn(): boolean {
+    return this.server.state.current !== undefined;
+  }
+
+  /** Of each shard the oldest entry that is not saved: one of these. */
+  get waiting(): Accepted | undefined {
     const { current, epochs } = this.server.state;
-    return (current && epochs.get(current.epoch)?.waiting) ?? 0;
+    const { shards = [] } = (current && epochs.get(current.epoch)) ?? {};
+    return shards
+      .find(({ entries }) => entries.size > 0)
+      ?.entries.values()
+      .next().value?.accepted;
   }
 
   /** The node's own line. */

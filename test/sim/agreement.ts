@@ -1,4 +1,4 @@
-import { type ConversationView, LOST, type MessageRecord } from '@gapless/core';
+import { type ConversationView, LOST, type LogEntry, type MessageRecord } from '@gapless/core';
 import type { Conversation, Message } from '@gapless/sdk';
 import type { Device } from './device.ts';
 import type { Simulation } from './simulation.ts';
@@ -11,8 +11,9 @@ type Say = (what: string, isNotice?: boolean) => void;
 interface Truth {
   readonly messages: readonly MessageRecord[];
   readonly title: string | undefined;
-  readonly members: ReadonlyMap<string, { role: string; lastRead: number; joinedAt: number }>;
-  readonly createdAt: number;
+  readonly members: ReadonlyMap<string, { role: string; lastRead: number }>;
+  /** Who was removed, and may have come back. */
+  readonly removed: ReadonlySet<string>;
 }
 
 export interface Disagreement {
@@ -51,8 +52,8 @@ async function truthOf({ store: { memory } }: Simulation, cid: string): Promise<
   return {
     messages,
     title: record?.title,
-    createdAt: record?.createdAt ?? 0,
-    members: new Map(participants.map(({ uid, role, lastRead, joinedAt }) => [uid, { role, lastRead, joinedAt }])),
+    removed: removedFrom(await memory.changes(cid, { after: 0, limit: ALL })),
+    members: new Map(participants.map(({ uid, role, lastRead }) => [uid, { role, lastRead }])),
   };
 }
 
@@ -96,8 +97,9 @@ function compareReceipts(shown: ReturnType<Conversation['getSnapshot']>, { membe
   }
 }
 
-/** The run that is loaded, up to the newest. */
+/** The run that is loaded, up to the newest: one at least, where there is any. */
 function compareMessages(shown: readonly Message[], all: readonly MessageRecord[], say: Say): void {
+  if (shown.length === 0 && all.length > 0) return say(`shows none of ${all.length} messages`);
   const first = shown[0]?.seq ?? all.length + 1;
   const expected = all.slice(first - 1);
   if (shown.length !== expected.length) return say(`shows ${shown.length} messages from ${first} on, not ${expected.length}`);
@@ -145,7 +147,12 @@ async function compareList(
 
 /** To the store they begin to read anew; a device that was not told of it keeps what it knew until it opens the conversation. */
 function hasReturned(truth: Truth | undefined, uid: string): boolean {
-  return truth !== undefined && truth.members.get(uid)?.joinedAt !== truth.createdAt;
+  return truth?.removed.has(uid) ?? false;
+}
+
+/** Who was removed at any time, whether they came back or not. */
+export function removedFrom(log: readonly LogEntry[]): Set<string> {
+  return new Set(log.flatMap((entry) => (entry.op === 'change' && entry.detail.op === 'participants_removed' ? entry.detail.users : [])));
 }
 
 function rowOf({

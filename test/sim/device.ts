@@ -126,7 +126,8 @@ export class Device implements Reader {
     world.hash.text(text);
     if (line !== this.#line) return;
     const parsed = JSON.parse(text) as DownFrame | DownFrame[];
-    for (const frame of Array.isArray(parsed) ? parsed : [parsed]) this.recorder.heard(frame);
+    const node = line.node!.process.name;
+    for (const frame of Array.isArray(parsed) ? parsed : [parsed]) this.recorder.heard(frame, node);
   }
 
   #newRecorder(): Recorder {

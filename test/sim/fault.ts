@@ -5,8 +5,8 @@ import type { Simulation } from './simulation.ts';
 export interface Fault {
   /** Whether it can happen there. */
   fits(world: { shared: boolean; nodes: number; twoPhase: boolean }): boolean;
-  /** Begins it. What it gives ends it, after some time; nothing where it ends by itself. */
-  begin(sim: Simulation, random: Random): (() => void) | undefined;
+  /** Begins it. What it gives ends it, after some time; true: it ends by itself; false: there was nothing that it could have happened to. */
+  begin(sim: Simulation, random: Random): (() => void) | boolean;
   /** How long it lasts. */
   readonly ms: readonly [number, number];
 }

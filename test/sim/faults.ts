@@ -14,8 +14,8 @@ export const FAULTS = {
     fits: always,
     ms: [50, 8_000],
     begin(sim, random) {
-      const place = random.pick(sim.places.filter(({ node }) => node?.process.alive))!;
-      if (place === undefined) return undefined;
+      const place = random.pick(sim.places.filter(({ node }) => node?.process.alive));
+      if (place === undefined) return false;
       sim.killNode(place);
       return () => sim.startNode(place);
     },
@@ -25,9 +25,9 @@ export const FAULTS = {
     ms: [100, 4_000],
     begin(sim, random) {
       const place = random.pick(sim.places.filter(({ node }) => node?.process.alive && !node.draining));
-      if (place === undefined) return undefined;
+      if (place === undefined) return false;
       sim.stopNode(place, random.between(0, 1_000));
-      return undefined;
+      return true;
     },
   },
   'node stands still': {
@@ -35,8 +35,9 @@ export const FAULTS = {
     ms: [200, 9_000],
     begin(sim, random) {
       const process = random.pick(sim.liveNodes)?.process;
-      if (process !== undefined) sim.pause(process, random.between(200, 9_000));
-      return undefined;
+      if (process === undefined) return false;
+      sim.pause(process, random.between(200, 9_000));
+      return true;
     },
   },
   'broker loses': {
@@ -63,7 +64,7 @@ export const FAULTS = {
     ms: [300, 8_000],
     begin(sim, random) {
       const process = random.pick(sim.liveNodes)?.process;
-      if (process === undefined) return undefined;
+      if (process === undefined) return false;
       sim.broker.setLineAway(process, true);
       return () => sim.broker.setLineAway(process, false);
     },
@@ -73,9 +74,10 @@ export const FAULTS = {
     ms: [300, 9_000],
     begin(sim, random) {
       const [one, ...others] = random.shuffled(sim.liveNodes);
+      if (one === undefined || others.length === 0) return false;
       for (const other of others) {
-        sim.broker.part(one!.process, other.process);
-        if (random.chance(0.7)) sim.broker.part(other.process, one!.process);
+        sim.broker.part(one.process, other.process);
+        if (random.chance(0.7)) sim.broker.part(other.process, one.process);
       }
       return () => sim.broker.heal();
     },
@@ -117,8 +119,9 @@ export const FAULTS = {
     ms: [0, 0],
     begin(sim, random) {
       const process = random.pick([...sim.liveNodes, ...sim.devices.filter(({ running }) => running)])?.process;
-      if (process !== undefined) process.skewMs += random.between(-4_000, 4_000);
-      return undefined;
+      if (process === undefined) return false;
+      process.skewMs += random.between(-4_000, 4_000);
+      return true;
     },
   },
   'line cut': {
@@ -127,7 +130,7 @@ export const FAULTS = {
     begin(sim, random) {
       const line = random.pick([...sim.network.lines]);
       line?.cut(random.pick(CUTS)!);
-      return undefined;
+      return line !== undefined;
     },
   },
   'all lines of a node cut': {
@@ -135,8 +138,9 @@ export const FAULTS = {
     ms: [0, 0],
     begin(sim, random) {
       const node = random.pick(sim.liveNodes);
-      for (const line of sim.network.linesOf((each) => each.node === node)) line.cut(random.pick(CUTS)!);
-      return undefined;
+      const lines = node === undefined ? [] : sim.network.linesOf((each) => each.node === node);
+      for (const line of lines) line.cut(random.pick(CUTS)!);
+      return lines.length > 0;
     },
   },
   'network slow': {
@@ -176,9 +180,10 @@ export const FAULTS = {
     fits: always,
     ms: [0, 0],
     begin(sim, random) {
-      const process = random.pick(sim.devices)?.process;
-      if (process !== undefined) sim.pause(process, random.between(500, 15_000));
-      return undefined;
+      const process = random.pick(sim.devices.filter(({ running }) => running))?.process;
+      if (process === undefined) return false;
+      sim.pause(process, random.between(500, 15_000));
+      return true;
     },
   },
   ...ACCEPT_FAULTS,
@@ -192,9 +197,10 @@ export function harm(sim: Simulation, random: Random): void {
   if (name === undefined) return;
   const fault: Fault = FAULTS[name];
   const end = fault.begin(sim, random);
+  if (end === false) return;
   sim.world.note(() => `fault: ${name}`);
   sim.world.count(`fault: ${name}`);
-  if (end === undefined) return;
+  if (end === true) return;
   let over = false;
   const finish = () => {
     if (over) return;

@@ -6,6 +6,7 @@ import type { SeedReport, SeedWork } from './worker.ts';
 export interface ManyOptions {
   readonly seeds: Iterable<number>;
   readonly plant?: PlantName | undefined;
+  readonly control?: boolean | undefined;
   readonly twoPhase?: boolean | undefined;
   /** Worlds that run at a time; one for each core where not said. */
   readonly jobs?: number | undefined;
@@ -14,12 +15,12 @@ export interface ManyOptions {
 }
 
 /** Runs seeds side by side, each in a thread of its own world: a run owns the globals of its thread. */
-export async function runMany({ seeds, plant, twoPhase, jobs = availableParallelism(), onReport }: ManyOptions): Promise<void> {
+export async function runMany({ seeds, plant, control, twoPhase, jobs = availableParallelism(), onReport }: ManyOptions): Promise<void> {
   const left = seeds[Symbol.iterator]();
   let stopped = false;
   const next = (): SeedWork | undefined => {
     const { value, done } = stopped ? { value: undefined, done: true } : left.next();
-    return done ? undefined : { seed: value!, plant, twoPhase };
+    return done ? undefined : { seed: value!, plant, control, twoPhase };
   };
   await Promise.all(
     Array.from({ length: jobs }, async () => {

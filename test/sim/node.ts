@@ -73,7 +73,7 @@ export class ServerNode {
       onCommitted: (committed) => this.#publish(committed),
       onUnknown: (cids) => this.#others?.doubt(cids),
       onError: (error) => {
-        if (!(error instanceof ChatError)) world.crashed('writer', error);
+        if (!isExpected(error)) world.crashed('writer', error);
       },
     });
     const road = this.#twoPhase?.road ?? this.#writer;
@@ -182,7 +182,12 @@ export function verified(token: string, now: number) {
 /** Of core and gateway: the store could not be asked whom to tell. */
 export const NOTICE_NOT_SENT = 'conversation notice not sent';
 
-/** What the product calls an error is a find, unless it is the store's. */
+/** The errors of whoever has to do without the store for a while, or has too much to do. */
+function isExpected(error: unknown): boolean {
+  return error instanceof ChatError && (error.code === 'store_unavailable' || error.code === 'server_busy');
+}
+
+/** What the product calls an error is a find, unless it is one of these. */
 function logOf(world: World): Log {
   const note = (level: string) => (fields: object, text: string) => world.note(() => `${level}: ${text} ${JSON.stringify(fields)}`);
   return {
@@ -193,7 +198,7 @@ function logOf(world: World): Log {
     },
     error: (fields: { err?: unknown }, text: string) => {
       note('error')({ ...fields, err: String(fields.err) }, text);
-      if (!(fields.err instanceof ChatError)) world.crashed(`log: ${text}`, fields.err ?? JSON.stringify(fields));
+      if (!isExpected(fields.err)) world.crashed(`log: ${text}`, fields.err ?? JSON.stringify(fields));
     },
   };
 }

@@ -1,11 +1,12 @@
 import { type Command, type LogEntry, type MessageRecord, type Outcome, replayOf, replayOfMessages, type Store } from '@gapless/core';
 import type { UpFrame } from '@gapless/protocol';
+import { entryOf, messageOf } from '../../packages/adapters/src/store/entries.ts';
 import type { SimAcceptLog } from './accept.ts';
 import type { Network } from './network.ts';
 import type { Plan } from './plan.ts';
 import type { Random } from './random.ts';
 
-/** A fault that is put in on purpose, to see that it is found. It lies in what stands around the product, never in it. */
+/** What is other in a world. It lies in what stands around the product, never in it. */
 export interface Plant {
   /** The store itself. */
   memory?(memory: Store): Store;
@@ -19,21 +20,35 @@ export interface Plant {
 
 export const NO_PLANT: Plant = {};
 
+/** A fault that is put in on purpose, to see that it is found. */
+export interface PlantedFault extends Plant {
+  /** A problem that this fault makes, and a run without it does not have. */
+  readonly shows: RegExp;
+}
+
 export const PLANTS = {
+  // One batch is under way at a time, so that the numbers are the right ones: what is not committed is all that is wrong.
   'ack-before-commit': {
-    view: (view, memory) => ({
-      ...view,
-      async commit(batch) {
-        const sends = batch.filter((command) => command.op === 'send');
-        if (sends.length < batch.length) return view.commit(batch);
-        const outcomes = await foretold(memory, sends);
-        view.commit(batch).catch(() => {});
-        return outcomes;
-      },
-    }),
+    shows: /^lost-write/,
+    plan: (plan) => ({ ...plan, nodes: 1, shared: false, lanes: 1, twoPhase: undefined, faults: ['commits fail', 'node killed'] }),
+    view: (view, memory) => {
+      let underWay: Promise<unknown> = Promise.resolve();
+      return {
+        ...view,
+        async commit(batch) {
+          await underWay;
+          const outcomes = await foretold(memory, batch);
+          const committed = view.commit(batch);
+          if (outcomes === undefined) return committed;
+          underWay = committed.catch(() => {});
+          return outcomes;
+        },
+      };
+    },
   },
 
   'dedupe-outside-transaction': {
+    shows: /^twice-saved/,
     memory: withoutDedupe,
     view: (view) => ({
       ...view,
@@ -47,41 +62,65 @@ export const PLANTS = {
   },
 
   'position-not-kept': {
+    shows: /^(gap|unobserved)/,
     network: (network) => changeJoins(network, () => undefined),
   },
 
   'duplicate-delivery': {
+    shows: /^duplicate/,
     network: (network, random) => changeJoins(network, (rev) => (random.chance(0.5) ? Math.max(0, rev - 1) : rev)),
   },
 
-  'read-cursor-back': { memory: withReadsAsTheyCome },
+  'read-cursor-back': { shows: /^(read forgotten|lost read|non-monotonic-cursor)/, memory: withReadsAsTheyCome },
 
   'reused-seq-after-redis-loss': {
+    shows: /^conflicting-(seq|ack)/,
     accept: (accept) => {
       accept.hidesSetBack = true;
     },
     plan: (plan) => (plan.twoPhase === undefined ? plan : { ...plan, faults: [...plan.faults.slice(0, 2), 'accept log set back'] }),
   },
-} satisfies Record<string, Plant>;
+} satisfies Record<string, PlantedFault>;
 
 export type PlantName = keyof typeof PLANTS;
 
-/** What these sends will become, if they ever do. */
-function foretold(memory: Store, sends: readonly (Command & { op: 'send' })[]): Promise<Outcome[]> {
+/** `control`: not the fault, only the worlds that were made for it. */
+export function plantOf(name: PlantName | undefined, control = false): Plant | undefined {
+  return name && (control ? controlOf(name) : PLANTS[name]);
+}
+
+/** The same worlds without the fault: what goes wrong there, the fault did not do. */
+export function controlOf(name: PlantName): Plant {
+  const { plan }: Plant = PLANTS[name];
+  return plan === undefined ? NO_PLANT : { plan };
+}
+
+/**
+ * What a batch will become, if it is committed next. Undefined where that is not foreseen: with other commands in it than sends, a message
+ * that comes twice, or rights that are not as they were.
+ */
+async function foretold(memory: Store, batch: readonly Command[]): Promise<Outcome[] | undefined> {
+  const outcomes: Outcome[] = [];
   const given = new Map<string, number>();
-  return Promise.all(
-    sends.map(async (command): Promise<Outcome> => {
-      const first = await firstOf(memory, command);
-      if (first !== undefined) return first;
-      const record = await memory.conversation(command.cid);
-      const before = given.get(command.cid) ?? 0;
-      given.set(command.cid, before + 1);
-      const [seq, rev] = [record!.head + before + 1, record!.rev + before + 1];
-      const { op: _op, digest: _digest, membersRev: _membersRev, ...payload } = command;
-      const entry: LogEntry = { op: 'message', cid: command.cid, rev, message: { ...payload, seq, rev } };
-      return { ok: true, op: 'send', seq, rev, at: command.at, dup: false, entry };
-    }),
-  );
+  const mids = new Set<string>();
+  for (const command of batch) {
+    if (command.op !== 'send') return undefined;
+    const record = await memory.conversation(command.cid);
+    const { membersRev = record?.membersRev } = command;
+    if (record === undefined || membersRev !== record.membersRev || mids.has(command.mid)) return undefined;
+    mids.add(command.mid);
+    const first = await firstOf(memory, command);
+    if (first === undefined) {
+      const n = (given.get(command.cid) ?? 0) + 1;
+      given.set(command.cid, n);
+      outcomes.push(sentAs(command, record.head + n, record.rev + n));
+    } else outcomes.push(first);
+  }
+  return outcomes;
+}
+
+function sentAs(command: Command & { op: 'send' }, seq: number, rev: number): Outcome {
+  return { ok: true, op: 'send', seq, rev, at: command.at, dup: false, entry: entryOf(messageOf(command, seq, rev)) };
 }
 
 async function firstOf(store: Store, { cid, mid }: Command & { op: 'send' }): Promise<Outcome | undefined> {

@@ -67,14 +67,14 @@ export class Recorder {
     else if (frame.t === 'sync') this.#ask('sync', frame.convs);
   }
 
-  heard(frame: DownFrame): void {
+  heard(frame: DownFrame, node: string): void {
     switch (frame.t) {
       case 'joined':
         return this.#joined(frame);
       case 'message':
         return this.#message(frame);
       case 'ack':
-        return this.#acked(frame);
+        return this.#acked(frame, node);
       case 'change':
         if (frame.op === 'lost') this.#tell(frame.cid, { ev: 'lost', seqs: frame.seqs ?? [] });
         return;
@@ -107,6 +107,8 @@ export class Recorder {
     const since = anew ? {} : { since: this.#seqAt(cid, from) };
     if (asked !== undefined && lastRead < asked.read)
       this.problems.push(`read forgotten: ${this.#who.d} joins ${cid} at ${lastRead}, its user had read up to ${asked.read}`);
+    // No server is set back here, and none forgets changes.
+    if (reset === true) this.problems.push(`reset: ${this.#who.d} joins ${cid} after ${from}, the server is at ${rev}`);
     if (anew) this.#known.set(cid, [{ rev, seq: head }]);
     this.#joinedAt.set(cid, head);
     this.#pulled.delete(cid);
@@ -114,9 +116,9 @@ export class Recorder {
     this.#cursor(cid, this.#who.u, lastRead);
   }
 
-  #acked({ cid, mid, pos, stage, dup }: DownFrameOf<'ack'>): void {
+  #acked({ cid, mid, pos, stage, dup }: DownFrameOf<'ack'>, by: string): void {
     if (mid === undefined) return;
-    this.#tell(cid, { ev: 'ok', op: 'send', mid, seq: pos, ...(dup ? { dup } : {}), ...(stage === 'accepted' ? { stage } : {}) });
+    this.#tell(cid, { ev: 'ok', op: 'send', mid, seq: pos, by, ...(dup ? { dup } : {}), ...(stage === 'accepted' ? { stage } : {}) });
   }
 
   #message({ cid, seq, rev, mid, from, body, kind, stage }: DownFrameOf<'message'>): void {

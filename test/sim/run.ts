@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { range, runMany } from './many.ts';
-import { PLANTS, type PlantName } from './plants.ts';
+import { PLANTS, type PlantName, plantOf } from './plants.ts';
 import { printFailure, Summary } from './print.ts';
 import { runSeed } from './run-seed.ts';
 
@@ -11,6 +11,7 @@ const HELP = `npm run sim -- [options]
   --count N       the first N seeds (default 100)
   --plant NAME    with a fault put in: ${Object.keys(PLANTS).join(', ')}
   --plants        each of these, until it is found
+  --control       with --plant: the worlds that were made for it, without it
   --two-phase on|off   in every world, or in none
   --trace         with --seed: print everything that happens
   --jobs N        seeds at a time (default: one for each core)`;
@@ -32,6 +33,7 @@ const { values } = parseArgs({
     plant: { type: 'string' },
     'two-phase': { type: 'string' },
     plants: { type: 'boolean' },
+    control: { type: 'boolean' },
     trace: { type: 'boolean' },
     jobs: { type: 'string' },
     help: { type: 'boolean' },
@@ -40,7 +42,8 @@ const { values } = parseArgs({
 
 const plant = plantNamed(values.plant);
 const twoPhase = values['two-phase'] === undefined ? undefined : values['two-phase'] === 'on';
-const options = { plant: plant && PLANTS[plant], twoPhase };
+const { control } = values;
+const options = { plant: plantOf(plant, control), twoPhase };
 const jobs = values.jobs === undefined ? undefined : Number(values.jobs);
 
 if (values.help) console.log(HELP);
@@ -68,6 +71,7 @@ async function runAll(seeds: Iterable<number>): Promise<void> {
   await runMany({
     seeds,
     plant,
+    control,
     twoPhase,
     jobs,
     onReport(report) {
@@ -93,9 +97,10 @@ async function runPlants(): Promise<void> {
       seeds: range(1, PLANT_SEEDS_MAX),
       plant: name,
       jobs,
-      onReport({ seed, ok, problems }) {
-        if (!ok) found.push({ seed, problem: problems[0]! });
-        return !ok;
+      onReport({ seed, problems }) {
+        const problem = problems.find((each) => PLANTS[name].shows.test(each));
+        if (problem !== undefined) found.push({ seed, problem });
+        return problem !== undefined;
       },
     });
     const [first] = found.toSorted((a, b) => a.seed - b.seed);
@@ -109,7 +114,7 @@ async function runPlants(): Promise<void> {
 /** What shows a run again. */
 function commandOf(seed: number): string {
   const more = [
-    ...(plant === undefined ? [] : [`--plant ${plant}`]),
+    ...(plant === undefined ? [] : [`--plant ${plant}${control ? ' --control' : ''}`]),
     ...(twoPhase === undefined ? [] : [`--two-phase ${twoPhase ? 'on' : 'off'}`]),
   ];
   return ['npm run sim --', `--seed ${seed}`, ...more, '--trace'].join(' ');

@@ -10,6 +10,21 @@ const SEEDS = 300;
 const ENOUGH_MS = 60_000;
 const SEEDS_MIN = 60;
 
+const HAPPENS = [
+  'nodes killed',
+  'commits of unknown outcome',
+  'announcements lost',
+  'holes repaired',
+  'resumes',
+  'rows caught up',
+  'recovered',
+  'slow readers',
+  'accepted and saved',
+  'conversations settled',
+];
+/** Not among the fewest seeds. */
+const SELDOM = ['accept log lost with a node that accepted', 'accepted and lost', 'numbers lost', 'saves found by a look'];
+
 test('no seed breaks a promise', async ({ annotate }) => {
   const startedAt = performance.now();
   const reports: SeedReport[] = [];
@@ -26,14 +41,6 @@ test('no seed breaks a promise', async ({ annotate }) => {
   // The worlds were worth it: each of these happened.
   const counts = new Map<string, number>();
   for (const report of reports) for (const [what, count] of report.counts) counts.set(what, (counts.get(what) ?? 0) + count);
-  const expected = [
-    'nodes killed',
-    'commits of unknown outcome',
-    'announcements lost',
-    'holes repaired',
-    'resumes',
-    'rows caught up',
-    'slow readers',
-  ];
-  expect(expected.filter((what) => !counts.has(what))).toEqual([]);
+  const expected = [...HAPPENS, ...(reports.length < SEEDS ? [] : SELDOM)];
+  expect(expected.filter((what) => (counts.get(what) ?? 0) === 0)).toEqual([]);
 });

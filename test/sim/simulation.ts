@@ -47,6 +47,8 @@ export class Simulation {
   rules: TwoPhaseRules | undefined;
   readonly #rulesOf = new Map<SimProcess, { -readonly [K in keyof TwoPhaseRules]: TwoPhaseRules[K] }>();
   readonly places: Place[];
+  /** Of all nodes that ever were. */
+  readonly nodeProcesses: SimProcess[] = [];
   readonly devices: Device[] = [];
   readonly uids: readonly string[];
   readonly cids: string[] = [];
@@ -136,12 +138,14 @@ export class Simulation {
     for (const uid of this.uids) await memory.ensureUser({ uid, at: 1 });
   }
 
-  /** Settings change while all runs. */
-  setRules(changes: Partial<TwoPhaseRules>): void {
-    if (this.rules === undefined) return;
-    this.rules = { ...this.rules, ...changes };
+  /** Settings change while all runs. Whether one of them is another one now. */
+  setRules(changes: Partial<TwoPhaseRules>): boolean {
+    const before = this.rules;
+    if (before === undefined) return false;
+    this.rules = { ...before, ...changes };
     for (const [process, rules] of this.#rulesOf)
       this.world.in(process, this.world.random.skewed(0, 500), () => void Object.assign(rules, changes));
+    return Object.entries(changes).some(([name, value]) => before[name as keyof TwoPhaseRules] !== value);
   }
 
   knows(cid: string): void {
@@ -153,6 +157,7 @@ export class Simulation {
     place.starting = true;
     const { world, plan } = this;
     const process = world.spawn(`${place.name}.${++place.lives}`, { skewMs: place.skewMs });
+    this.nodeProcesses.push(process);
     world.in(process, START_MS / 2, () => {
       world.note(() => 'starts');
       const { shared } = plan;
@@ -189,6 +194,7 @@ export class Simulation {
   /** What it has to do waits, and keeps its order. */
   pause(process: SimProcess, ms: number): void {
     process.pausedUntil = Math.max(process.pausedUntil, this.world.now + ms);
+    process.stoodStillMs += ms;
   }
 
   stopNode(place: Place, spreadMs: number): void {

@@ -15,8 +15,11 @@ import type { Clock } from '@gapless/kit';
 import { AcceptWorkers } from '@gapless/worker';
 import type { SimProcess, World } from './world.ts';
 
-/** As apps/server has them by default, but that a dead worker's shards are another's sooner, and batches end sooner. */
-const LIMITS = { batchSize: 50, blockMs: 100, lockTtlMs: 3_000 };
+/** Half of what apps/server has by default, and less: batches end sooner, and a dead worker's shards are another's sooner. */
+const LIMITS = { batchSize: 50, blockMs: 100, lockTtlMs: 1_000 };
+
+/** Messages that a node heard to be saved by looking into the log, when they were overdue: no notice of it was heard, or none was heeded. */
+export const FOUND_BY_A_LOOK = 'saves found by a look';
 
 export interface TwoPhaseOptions {
   world: World;
@@ -52,6 +55,7 @@ export function startTwoPhase(
   };
   const tell = (committed: Committed) => parts().tell(committed);
   const road = new TwoPhase({ ...common, store, onTold: tell });
+  countLooks(road, world);
   const workers = new AcceptWorkers({ ...common, epochs: road.epochs, limits: LIMITS, tell });
   return {
     road,
@@ -64,12 +68,30 @@ export function startTwoPhase(
   };
 }
 
+/** What is dropped as saved, and not by a notice, was looked for. */
+function countLooks(road: TwoPhase, world: World): void {
+  const { unsaved } = road;
+  const heard = road.heard.bind(road);
+  const saved = unsaved.saved.bind(unsaved);
+  let isNotice = false;
+  road.heard = (committed) => {
+    isNotice = true;
+    heard(committed);
+    isNotice = false;
+  };
+  unsaved.saved = (notice) => {
+    const before = unsaved.size;
+    saved(notice);
+    if (!isNotice && unsaved.size < before) world.count(FOUND_BY_A_LOOK, before - unsaved.size);
+  };
+}
+
 function metricsOf(world: World): TwoPhaseMetrics {
   return {
     accepted: (count) => world.count('accepted', count),
     saved: (waited) => world.count('accepted and saved', waited.length),
     refused: (code) => world.count(`accept log refused: ${code}`),
-    lost: (count) => world.count('accepted and lost', count),
+    lost: (count) => world.count('losses that a node found', count),
     settled: (conversations) => world.count('conversations settled', conversations),
     backlog() {},
     failed: (group) => world.count(`accept log: ${group} failed`),

@@ -1,10 +1,12 @@
 import { parentPort } from 'node:worker_threads';
-import { PLANTS, type PlantName } from './plants.ts';
+import { type PlantName, plantOf } from './plants.ts';
 import { type RunResult, runSeed } from './run-seed.ts';
 
 export interface SeedWork {
   readonly seed: number;
   readonly plant?: PlantName | undefined;
+  /** In the worlds of that plant, without its fault. */
+  readonly control?: boolean | undefined;
   readonly twoPhase?: boolean | undefined;
 }
 
@@ -14,8 +16,9 @@ export type SeedReport = Pick<RunResult, 'seed' | 'ok' | 'hash' | 'problems' | '
   readonly received: number;
 };
 
-parentPort?.on('message', async ({ seed, plant, twoPhase }: SeedWork) => {
-  const { ok, hash, problems, simulatedMs, tasks, counts, check } = await runSeed(seed, { plant: plant && PLANTS[plant], twoPhase });
+parentPort?.on('message', async ({ seed, plant, control, twoPhase }: SeedWork) => {
+  const options = { plant: plantOf(plant, control), twoPhase };
+  const { ok, hash, problems, simulatedMs, tasks, counts, check } = await runSeed(seed, options);
   const report: SeedReport = { seed, ok, hash, problems, simulatedMs, tasks, counts, sent: check.sent, received: check.received };
   parentPort?.postMessage(report);
 });

@@ -23,6 +23,8 @@ export interface SimProcess {
   alive: boolean;
   /** It stands still until then. */
   pausedUntil: number;
+  /** In all, at most. */
+  stoodStillMs: number;
   /** What it has to do by then. */
   readonly held: Task[];
   /** How far its clock is ahead. */
@@ -72,7 +74,7 @@ export class World {
   }
 
   spawn(name: string, { skewMs = 0 }: { skewMs?: number } = {}): SimProcess {
-    return { id: ++this.#processes, name, alive: true, pausedUntil: 0, held: [], skewMs };
+    return { id: ++this.#processes, name, alive: true, pausedUntil: 0, stoodStillMs: 0, held: [], skewMs };
   }
 
   kill(process: SimProcess): void {

@@ -128,6 +128,18 @@ describe('order', () => {
     expect([first, second].map(numbersOf)).toEqual([2, 3]);
   });
 
+  test('a mid that cannot be looked up now keeps back those behind it', async () => {
+    const node = await started();
+    const cid = await world.conversation();
+    await world.settle((await world.sent(node, world.send(cid))).saved!);
+    world.storeAway = true;
+    const batch = [world.send(cid, { mid: 'not-a-ulid' }), world.send(cid)];
+    const settled = await world.settle(Promise.allSettled(batch.map((command) => node.road.append(command))));
+    world.storeAway = false;
+    expect(settled).toMatchObject(batch.map(() => ({ status: 'rejected', reason: { code: 'store_unavailable' } })));
+    expect((await world.sent(node, batch[0]!)).seq).toBe(2);
+  });
+
   test('a send whose rights rest on older participants is not overtaken by the next one of its sender', async () => {
     const node = await started();
     const cid = await world.conversation();

@@ -218,7 +218,10 @@ class LiveClient implements Client {
     const conversation = ref?.cid === undefined ? undefined : this.#conversations.get(ref.cid);
     if (ref?.t === 'send') this.#queue.onError(frame);
     else if (ref?.t === 'join' || ref?.t === 'sync') {
-      if (!final) this.#rejoinLater(retryAfterMs);
+      // Two requests for one conversation were on their way, and the other one was answered: the server left it all the same.
+      const left = ref.t === 'join' && conversation?.joined === true;
+      if (left) conversation.onDisconnect();
+      if (!final || left) this.#rejoinLater(retryAfterMs);
       else if (conversation?.joined === false) conversation.fail(code);
     } else if ((ref?.t === 'ack' || ref?.t === 'read') && !final && conversation !== undefined) {
       const { t } = ref;

@@ -300,6 +300,16 @@ test('a join that is refused for a moment is tried again', async () => {
   await until(() => conversation.getSnapshot().loaded);
 });
 
+test('a join that is refused behind another one that was answered is done again', async () => {
+  const { server, conversation } = await opened({}, 1);
+  const asked = () => server.frames('join').length + server.frames('sync').length;
+  const before = asked();
+  (server.live as FakeSocket).down({ t: 'error', code: 'store_unavailable', msg: '', ref: { t: 'join', cid: 'c1' }, retryAfterMs: 100 });
+  await until(() => asked() === before + 1);
+  server.post('c1', 'bob', 'hello');
+  await until(() => texts(conversation).includes('hello'));
+});
+
 test('open counts; closed and opened again at once is never left, closed for good is', async () => {
   const { server, conversation } = await opened({}, 1);
   conversation.open();

@@ -2,6 +2,7 @@
 export const ANOMALIES = {
   'lost-write': 'a message that was acknowledged as saved is not in the final history',
   'silent-loss': 'a message that was acknowledged as accepted is lost, and its sender was not told',
+  'loss-without-cause': 'a message is lost that was acknowledged as accepted by a node whose loss nothing explains',
   'shown-as-saved': 'a message that was shown as saved is lost',
   'shown-again': 'a device was shown a message under another number before it was told that the first one is lost',
   'conflicting-seq': 'one seq was seen as two messages',
@@ -11,6 +12,7 @@ export const ANOMALIES = {
   invented: 'a message was received that its author never sent',
   altered: 'a message was received with another body than was sent',
   phantom: 'a message was received that the final history does not have',
+  'unsaved-history': 'the final history has a message that is only accepted',
   hole: 'the final history does not hold every seq from 1 to its head',
   gap: 'a connection missed a seq between joining and its newest message',
   duplicate: 'a connection received a seq twice',

@@ -3,17 +3,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { generateHistory } from '../testing/generate.ts';
+import { generateHistory, LOST_NODE } from '../testing/generate.ts';
 import { PLANTS } from '../testing/mutate.ts';
 import { Random } from '../testing/random.ts';
 import { ANOMALIES, type AnomalyName } from './anomalies.ts';
 import { checkEvents } from './check.ts';
-import { type HistoryEvent, historyEvent } from './event.ts';
+import { type HistoryEvent, historyEnd, historyEvent } from './event.ts';
 import { checkFiles } from './files.ts';
 import { printCheck } from './print.ts';
 
 // Goal: a checker that can be believed. Method: a generator of good histories, on which it must be silent, and a mutator that plants one
 // fault of each kind, every one of which it must name.
+
+/** What the generator loses, that node had accepted. */
+const LOSSES = { acceptedLossOf: [LOST_NODE] };
 
 const seeds = fc.integer({ min: 0, max: 2 ** 31 });
 
@@ -29,7 +32,7 @@ test('is silent on good histories, crashes, lost acks and reconnects included', 
 test('is silent where accepted messages were lost and everybody was told', () => {
   fc.assert(
     fc.property(seeds, fc.integer({ min: 1, max: 8 }), (seed, devices) => {
-      const { anomalies, acceptedLost, acceptedLostReported } = checkEvents(generateHistory(seed, { devices, twoPhase: true }));
+      const { anomalies, acceptedLost, acceptedLostReported } = checkEvents(generateHistory(seed, { devices, twoPhase: true }), LOSSES);
       expect(anomalies).toEqual([]);
       expect(acceptedLostReported).toBe(acceptedLost);
     }),
@@ -85,10 +88,64 @@ describe('a lost number', () => {
   });
 });
 
+describe('what was accepted', () => {
+  const device = { p: 1, u: 'ada', d: 'd1', k: 1, cid: 'c1' };
+  const sent: HistoryEvent = { ...device, t: 1, ev: 'invoke', op: 'send', mid: 'm1', h: 'h1' };
+  const accepted: HistoryEvent = { ...device, t: 2, ev: 'ok', op: 'send', mid: 'm1', seq: 1, stage: 'accepted', by: 'n1' };
+  const told: HistoryEvent = { ...device, t: 3, ev: 'info', op: 'send', mid: 'm1', code: 'store_unavailable' };
+  const lost = historyEvent('c1', { seq: 1, mid: 'l1', from: 'system', h: 'h', lost: true });
+  const names = (events: HistoryEvent[], acceptedLossOf?: string[]) =>
+    checkEvents(events, acceptedLossOf === undefined ? {} : { acceptedLossOf }).anomalies.map(({ name }) => name);
+
+  test('may be lost by the nodes that are named, and by nobody else', () => {
+    const events = [sent, accepted, told, lost];
+    expect(names(events)).toEqual([]);
+    expect(names(events, ['n1', 'n2'])).toEqual([]);
+    expect(names(events, ['n2'])).toEqual(['loss-without-cause']);
+    expect(names(events, [])).toEqual(['loss-without-cause']);
+  });
+
+  test('is not lost in silence where the sender came back and was refused', () => {
+    const refused: HistoryEvent = { ...device, t: 3, ev: 'fail', op: 'send', mid: 'm1', code: 'not_participant' };
+    expect(names([sent, accepted, lost])).toEqual(['silent-loss']);
+    expect(names([sent, accepted, { ...sent, t: 3 }, refused, lost])).toEqual([]);
+  });
+
+  test('and was found there by another node, was not accepted by that one', () => {
+    const found: HistoryEvent = { ...accepted, dup: true, by: 'n2' };
+    expect(names([sent, accepted, found, told, lost], ['n1'])).toEqual([]);
+    expect(names([sent, found, told, lost], ['n1'])).toEqual([]);
+    expect(names([sent, found, told, lost], [])).toEqual(['loss-without-cause']);
+  });
+});
+
+test('an empty final history has lost what was saved', () => {
+  const device = { p: 1, u: 'ada', d: 'd1', k: 1, cid: 'c1' };
+  const events: HistoryEvent[] = [
+    { ...device, t: 1, ev: 'invoke', op: 'send', mid: 'm1', h: 'h1' },
+    { ...device, t: 2, ev: 'ok', op: 'send', mid: 'm1', seq: 1 },
+  ];
+  expect(checkEvents(events)).toMatchObject({ ok: true, withoutHistory: 1 });
+  const read = checkEvents([...events, historyEnd('c1')]);
+  expect(read.anomalies.map(({ name }) => name)).toEqual(['lost-write']);
+  expect(read.withoutHistory).toBe(0);
+});
+
+test('joins that say nothing of what was missed before are counted', () => {
+  const on = (k: number) => ({ p: 1, u: 'ada', d: 'd1', k, t: k, cid: 'c1', ev: 'joined' as const });
+  const events: HistoryEvent[] = [
+    { ...on(1), head: 3 },
+    { ...on(2), since: 3, head: 5 },
+    { ...on(3), since: 5, head: 9, reset: true },
+    { ...on(4), head: 9 },
+  ];
+  expect(checkEvents(events)).toMatchObject({ ok: true, resets: 1, joinsWithoutPosition: 1 });
+});
+
 /** Steps; losses are rare. */
 const LONG = 800;
 /** Only in two phases is there a place for these. */
-const OF_TWO_PHASES = new Set<AnomalyName>(['silent-loss', 'shown-as-saved', 'shown-again']);
+const OF_TWO_PHASES = new Set<AnomalyName>(['silent-loss', 'loss-without-cause', 'shown-as-saved', 'shown-again']);
 
 describe.each([false, true])('names every planted fault, two phases: %s', (twoPhase) => {
   test.each((Object.keys(ANOMALIES) as AnomalyName[]).filter((name) => twoPhase || !OF_TWO_PHASES.has(name)))('%s', (name) => {
@@ -98,7 +155,7 @@ describe.each([false, true])('names every planted fault, two phases: %s', (twoPh
         const bad = PLANTS[name](generateHistory(seed, { twoPhase, steps: twoPhase ? LONG : 400 }), new Random(seed));
         if (bad === undefined) return;
         planted++;
-        expect(checkEvents(bad).anomalies.map((anomaly) => anomaly.name)).toContain(name);
+        expect(checkEvents(bad, LOSSES).anomalies.map((anomaly) => anomaly.name)).toContain(name);
       }),
       { numRuns: 100 },
     );

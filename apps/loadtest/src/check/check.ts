@@ -16,6 +16,9 @@ export interface CheckResult {
   /** Acknowledged as accepted, and lost before they were saved; of these, those whose sender was told. */
   readonly acceptedLost: number;
   readonly acceptedLostReported: number;
+  /** Joins after which nothing says that no message was missed before: the server said `reset`; a device came back without a position. */
+  readonly resets: number;
+  readonly joinsWithoutPosition: number;
   /** Conversations whose final history was not given: loss and holes could not be looked for there. */
   readonly withoutHistory: number;
   readonly anomalies: readonly AnomalyCount[];
@@ -36,6 +39,8 @@ export class HistoryCheck {
     saved: 0,
     acceptedLost: 0,
     acceptedLostReported: 0,
+    resets: 0,
+    joinsWithoutPosition: 0,
     withoutHistory: 0,
   };
 
@@ -62,6 +67,8 @@ export class HistoryCheck {
       for (const name of ['acked', 'accepted', 'saved', 'acceptedLost', 'acceptedLostReported'] as const)
         this.#totals[name] += conversation.sends[name];
       this.#totals.received += conversation.received;
+      this.#totals.resets += conversation.restarts.resets;
+      this.#totals.joinsWithoutPosition += conversation.restarts.withoutPosition;
       if (!history) this.#totals.withoutHistory++;
     }
     this.#open = new Map();

@@ -10,6 +10,8 @@ export interface CheckOptions {
   foreignWriters?: boolean;
   /** Compare times between processes. Default true; switch off for histories of several machines. */
   realTime?: boolean;
+  /** Only what these nodes accepted may be lost before it is saved, `by` the names that the history has for them. Absent: any. */
+  acceptedLossOf?: readonly string[];
 }
 
 /**
@@ -29,6 +31,7 @@ export class ConversationCheck {
   readonly #lost = new Set<number>();
   /** The final history: each seq, and which of them are messages. */
   readonly #history: number[] = [];
+  #historyRead = false;
   readonly #keptMessages = new Set<number>();
   readonly #cursors = new Map<string, number>();
   readonly #devices = new DevicesCheck();
@@ -37,11 +40,16 @@ export class ConversationCheck {
     this.#cid = cid;
     this.#log = log;
     this.#options = options;
-    this.sends = new SendsCheck(log);
+    this.sends = new SendsCheck(log, options.acceptedLossOf);
   }
 
   get received(): number {
     return this.#received;
+  }
+
+  /** Where what came before is not compared with what comes after: the server said so, or a device joined again without a position. */
+  get restarts(): { readonly resets: number; readonly withoutPosition: number } {
+    return this.#devices;
   }
 
   add(event: HistoryEvent): void {
@@ -60,6 +68,9 @@ export class ConversationCheck {
         return this.#joined(event);
       case 'recv':
         return this.#receive(event);
+      case 'history':
+        this.#historyRead = true;
+        return;
       case 'lost':
         for (const seq of event.seqs) this.#lost.add(seq);
         return this.#devices.told(deviceOf(event), event.seqs);
@@ -74,7 +85,7 @@ export class ConversationCheck {
   }
 
   finish(): { history: boolean } {
-    const history = this.#history.length > 0;
+    const history = this.#historyRead;
     if (history) this.#checkDense();
     for (const message of this.#messages.values()) this.sends.observed(this.#cid, message, this.#options.foreignWriters ?? false);
     this.#voidLost();
@@ -106,7 +117,9 @@ export class ConversationCheck {
     if (lost === true) this.#lost.add(seq);
     else this.#note(event);
     if (event.via === 'history') {
+      this.#historyRead = true;
       this.#history.push(seq);
+      if (event.stage === 'accepted') this.#log.add('unsaved-history', `${this.#cid}: seq ${seq}, ${idOf(event.from, event.mid)}`);
       if (lost !== true) this.#keptMessages.add(seq);
     } else {
       this.#connection(event).received(event);

@@ -26,12 +26,18 @@ export class DevicesCheck {
   readonly #further = new Map<string, Set<number>>();
   /** Where a device saw a second number and had not been told that the one before is lost. */
   readonly again: Again[] = [];
+  /** Joins to which the server said `reset`. */
+  resets = 0;
+  /** Joins of a device that had been there before, and did not say how far it was. */
+  withoutPosition = 0;
 
   /** Returns the newest seq that it had seen before. */
   joined(device: string, { head, since, reset }: EventOf<'joined'>): number {
     const state = this.#of(device);
     const seen = state.seen;
     state.seen = Math.max(seen, head);
+    if (reset === true) this.resets++;
+    else if (since === undefined && state.next > 0) this.withoutPosition++;
     if (reset === true) state.from = undefined;
     else if (since === undefined || state.next === 0) state.from = state.next = (since ?? head) + 1;
     return seen;

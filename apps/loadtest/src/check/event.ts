@@ -26,6 +26,8 @@ export type What =
       readonly seq: number;
       readonly dup?: boolean;
       readonly stage?: 'accepted';
+      /** The node that said so, where its writer knows: any name for it. */
+      readonly by?: string;
     }
   /** Definitely refused. */
   | { readonly ev: 'fail'; readonly op: 'send'; readonly mid: string; readonly code?: string }
@@ -47,6 +49,8 @@ export type What =
       /** No message: its number was given before the store was asked, and what had it is gone. */
       readonly lost?: boolean;
     }
+  /** The final history was read to its end: what did not come via `history` is not in it, and it may be empty. */
+  | { readonly ev: 'history' }
   /** This connection was told that what it may have seen under these numbers is gone. */
   | { readonly ev: 'lost'; readonly seqs: readonly number[] }
   /** The user `of` has read up to `pos`, as told to this connection. */
@@ -58,7 +62,14 @@ export type EventOf<E extends What['ev']> = Where & Extract<What, { ev: E }>;
 
 type HistoryMessage = Pick<EventOf<'recv'>, 'seq' | 'mid' | 'from' | 'h' | 'changed' | 'stage' | 'lost'>;
 
+const HISTORY = { p: 'history', u: '', d: '', k: 0, t: 0 } as const;
+
 /** The final history of a conversation as events, whoever read it. */
-export function historyEvent(cid: string, message: HistoryMessage): HistoryEvent {
-  return { p: 'history', u: '', d: '', k: 0, t: 0, cid, ev: 'recv', via: 'history', ...message };
+export function historyEvent(cid: string, message: HistoryMessage): EventOf<'recv'> {
+  return { ...HISTORY, cid, ev: 'recv', via: 'history', ...message };
+}
+
+/** The last of them. */
+export function historyEnd(cid: string): HistoryEvent {
+  return { ...HISTORY, cid, ev: 'history' };
 }

@@ -13,6 +13,8 @@ interface Ack {
   saved: boolean;
   /** Its author was told afterwards that it does not count, or another number. */
   revoked: boolean;
+  /** The nodes that accepted it, as far as they are known; one that found it there did not. */
+  readonly acceptedBy: string[];
 }
 
 /** One message as its author knows it: every attempt to send it, and what came of them. */
@@ -41,6 +43,7 @@ export interface Known {
 /** All sends of one conversation. Ids are `author/mid`. */
 export class SendsCheck {
   readonly #log: AnomalyLog;
+  readonly #mayLose: readonly string[] | undefined;
   readonly #sent = new Map<string, Sent>();
   /** Messages with an ack, of each stage. */
   acked = 0;
@@ -50,8 +53,10 @@ export class SendsCheck {
   acceptedLost = 0;
   acceptedLostReported = 0;
 
-  constructor(log: AnomalyLog) {
+  /** `mayLose`: nodes whose accepted messages may be lost; absent: all of them. */
+  constructor(log: AnomalyLog, mayLose?: readonly string[]) {
     this.#log = log;
+    this.#mayLose = mayLose;
   }
 
   get size(): number {
@@ -73,7 +78,7 @@ export class SendsCheck {
       });
   }
 
-  ok({ cid, u, mid, seq, t, stage, dup }: EventOf<'ok'>): void {
+  ok({ cid, u, mid, seq, t, stage, dup, by }: EventOf<'ok'>): void {
     const id = idOf(u, mid);
     const sent = this.#sent.get(id);
     if (sent === undefined) return this.#log.add('invented', `${cid}: ${id} was acknowledged but never sent`);
@@ -83,16 +88,22 @@ export class SendsCheck {
     let ack = sent.acks.find((each) => each.seq === seq);
     if (ack === undefined) {
       revoke(sent);
-      sent.acks.push((ack = { seq, at: t, accepted: false, saved: false, revoked: false }));
+      sent.acks.push((ack = { seq, at: t, accepted: false, saved: false, revoked: false, acceptedBy: [] }));
     }
     ack[stage ?? 'saved'] = true;
+    if (stage === 'accepted' && dup !== true && by !== undefined) ack.acceptedBy.push(by);
     sent.dup ||= dup === true;
   }
 
-  /** Only a message of which every attempt was refused must be absent; one unknown outcome makes it possible. */
+  /**
+   * Only a message of which every attempt was refused must be absent; one unknown outcome makes it possible. A resend that is refused says
+   * that it is accepted no more.
+   */
   fail(event: EventOf<'fail'>): void {
     const sent = this.#sent.get(idOf(event.u, event.mid));
-    if (sent !== undefined) sent.failed++;
+    if (sent === undefined) return;
+    sent.failed++;
+    revoke(sent);
   }
 
   info({ u, mid, code }: EventOf<'info'>): void {
@@ -132,8 +143,14 @@ export class SendsCheck {
   #lost(cid: string, id: string, ack: Ack): void {
     if (ack.saved) return this.#log.add('lost-write', `${cid}: seq ${ack.seq}, ${id}`);
     this.acceptedLost++;
+    if (!this.#isExplained(ack)) this.#log.add('loss-without-cause', `${cid}: seq ${ack.seq}, ${id}${byWhom(ack)}`);
     if (ack.revoked) this.acceptedLostReported++;
     else this.#log.add('silent-loss', `${cid}: seq ${ack.seq}, ${id}`);
+  }
+
+  #isExplained({ acceptedBy }: Ack): boolean {
+    if (this.#mayLose === undefined) return true;
+    return this.#mayLose.length > 0 && acceptedBy.every((node) => this.#mayLose!.includes(node));
   }
 
   /** Whoever sends after an ack gets a larger seq: a sweep over both in time order, with the largest seq acknowledged so far. */
@@ -166,6 +183,10 @@ export class SendsCheck {
       newest = Math.max(newest, final.seq);
     }
   }
+}
+
+function byWhom({ acceptedBy }: Ack): string {
+  return acceptedBy.length === 0 ? '' : `, accepted by ${acceptedBy.join(' and ')}`;
 }
 
 function revoke({ acks }: Sent): void {

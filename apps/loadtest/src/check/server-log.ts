@@ -1,5 +1,5 @@
 import { bodyDigest } from '../digest.ts';
-import { type HistoryEvent, historyEvent } from './event.ts';
+import { type HistoryEvent, historyEnd, historyEvent } from './event.ts';
 import { marksOf } from './message-marks.ts';
 
 const PAGE = 200;
@@ -25,8 +25,9 @@ export async function* serverLog({ url, token, cid }: { url: string; token: stri
       yield historyEvent(cid, { seq: item.seq, mid: item.mid, from: item.from, h: bodyDigest(item.body), ...marksOf(item) });
       after = item.seq;
     }
-    if (items.length < PAGE) return;
+    if (items.length < PAGE) break;
   }
+  yield historyEnd(cid);
 }
 
 async function page(url: string, token: string): Promise<Page> {

@@ -2,11 +2,12 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort, type RunningService, startService } from '@gapless/launch';
+import { freePort, startService } from '@gapless/launch';
 import { signToken, type TokenTimes } from '../token.ts';
 import type { DrillContext } from './drill.ts';
+import { until } from './means/until.ts';
 import { openRedis } from './services.ts';
+import { type WatchedNode, watched } from './watched-node.ts';
 
 export interface ClusterPlan {
   readonly nodes: number;
@@ -20,6 +21,8 @@ export interface ClusterPlan {
   readonly tokens?: TokenTimes;
   /** What is different about a node, by its number from 0. */
   readonly node?: (n: number) => NodePlan;
+  /** What is broken is right under the nodes: they end by themselves, as they should. */
+  readonly mayEnd?: boolean;
 }
 
 export interface NodePlan {
@@ -32,22 +35,25 @@ export interface NodePlan {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-const POLL_MS = 50;
 /** A cluster that does not come about; machines are slow, not that slow. */
 const READY_MS = 60_000;
 /** A node that stands still answers nothing. */
-const METRICS_MS = 5_000;
+const ANSWER_MS = 5_000;
+/** After a drill: a node that is healed looks at its services every second or two. */
+const WELL_MS = 10_000;
 
 /** Processes of `gapless serve` that share a store and a broker; each keeps its port and its folder for life. */
 export class Cluster {
-  readonly nodes: readonly RunningService[];
+  readonly nodes: readonly WatchedNode[];
   readonly #secret: string;
   readonly #tokens: TokenTimes;
+  readonly #mayEnd: boolean;
 
-  private constructor(nodes: readonly RunningService[], secret: string, tokens: TokenTimes = {}) {
+  private constructor(nodes: readonly WatchedNode[], secret: string, { tokens = {}, mayEnd = false }: ClusterPlan) {
     this.nodes = nodes;
     this.#secret = secret;
     this.#tokens = tokens;
+    this.#mayEnd = mayEnd;
   }
 
   /** The first alone, so that it migrates the database; the others together. Resolves when all have met. */
@@ -57,7 +63,7 @@ export class Cluster {
     const start = (n: number) => startNode(context, n, { ...plan.node?.(n), settings: { ...settings, ...plan.node?.(n).settings } });
     const nodes = [await start(0)];
     nodes.push(...(await Promise.all(Array.from({ length: plan.nodes - 1 }, (_, i) => start(i + 1)))));
-    const cluster = new Cluster(nodes, secret, plan.tokens);
+    const cluster = new Cluster(nodes, secret, plan);
     if (nodes.length > 1) await cluster.meet();
     return cluster;
   }
@@ -72,13 +78,34 @@ export class Cluster {
 
   /** Resolves when each node has heard of all the others. */
   async meet(): Promise<void> {
-    await this.#until(async () => (await this.metric('gapless_cluster_nodes')) === this.nodes.length ** 2, 'the nodes have met');
+    const met = await until(async () => (await this.metric('gapless_cluster_nodes')) === this.nodes.length ** 2, READY_MS);
+    if (!met) throw new Error(`the nodes have not met within ${READY_MS / 1_000} s`);
   }
 
-  /** A value of /metrics, of all nodes together; of those that do not answer nothing. */
+  /** A value of /metrics, of all nodes together; of those that do not answer nothing. @throws Error when none answers, or one does not have it */
   async metric(name: string): Promise<number> {
-    const values = await Promise.all(this.nodes.map(({ url }) => metricOf(url, name)));
+    const values = (await Promise.all(this.nodes.map(({ url }) => metricOf(url, name)))).filter((value) => value !== undefined);
+    if (values.length === 0) throw new Error(`no node tells ${name}`);
     return values.reduce((sum, value) => sum + value, 0);
+  }
+
+  /** The first node that is ready. */
+  async readyUrl(): Promise<string> {
+    for (const url of this.urls) if (await isReady(url)) return url;
+    throw new Error(`no node is ready: ${(await this.unwell()).join('; ')}`);
+  }
+
+  /** What is wrong with the nodes, a line each: one that is not ready, one that ended by itself. */
+  async unwell(): Promise<string[]> {
+    const looks = this.nodes.map(async (node, n) => {
+      const ends = node.endedByItself();
+      const ready = await until(() => isReady(node.url), WELL_MS);
+      return [
+        ...(ends > 0 && !this.#mayEnd ? [`node ${n} ended by itself, ${ends} times`] : []),
+        ...(ready ? [] : [`node ${n} is not ready ${WELL_MS / 1_000} s after the end`]),
+      ];
+    });
+    return (await Promise.all(looks)).flat();
   }
 
   /** As the app's backend; returns its cid. */
@@ -90,14 +117,6 @@ export class Cluster {
     });
     if (!response.ok) throw new Error(`creating a conversation is answered ${response.status}: ${await response.text()}`);
     return ((await response.json()) as { cid: string }).cid;
-  }
-
-  async #until(holds: () => Promise<boolean>, fact: string): Promise<void> {
-    const end = performance.now() + READY_MS;
-    while (!(await holds())) {
-      if (performance.now() > end) throw new Error(`waited ${READY_MS / 1_000} s until ${fact}`);
-      await sleep(POLL_MS);
-    }
   }
 }
 
@@ -120,11 +139,7 @@ async function twoPhaseSettings(context: DrillContext, { broker, settings }: Clu
   return { ...on, 'two-phase-redis': (await openRedis(context)).url };
 }
 
-async function startNode(
-  context: DrillContext,
-  n: number,
-  { prefix = [], host = '127.0.0.1', ...plan }: NodePlan,
-): Promise<RunningService> {
+async function startNode(context: DrillContext, n: number, { prefix = [], host = '127.0.0.1', ...plan }: NodePlan): Promise<WatchedNode> {
   const folder = mkdtempSync(join(tmpdir(), 'gapless-node-'));
   const port = await freePort();
   const url = `http://${host}:${port}`;
@@ -144,11 +159,11 @@ async function startNode(
     env: { ...withoutSettings(), ...plan.env },
     stopSignal: 'SIGTERM',
     log: join(context.dir, `node-${n}.log`),
-    ask: () => isReady(url),
+    ask: () => askWhetherReady(url),
   });
   context.onCleanup(() => node.remove());
   context.log(`started node ${n} on port ${port}`);
-  return node;
+  return watched(node);
 }
 
 /** What the user has set for a server of his must not reach ours: its database, say. */
@@ -157,14 +172,25 @@ function withoutSettings(): NodeJS.ProcessEnv {
   return Object.fromEntries(names.map((name) => [name, undefined]));
 }
 
-async function isReady(url: string): Promise<void> {
-  const response = await fetch(`${url}/readyz`);
+async function isReady(url: string): Promise<boolean> {
+  return askWhetherReady(url).then(
+    () => true,
+    () => false,
+  );
+}
+
+async function askWhetherReady(url: string): Promise<void> {
+  const response = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(ANSWER_MS) });
   await response.body?.cancel();
   if (!response.ok) throw new Error(`/readyz answers ${response.status}`);
 }
 
-async function metricOf(url: string, name: string): Promise<number> {
-  const response = await fetch(`${url}/metrics`, { signal: AbortSignal.timeout(METRICS_MS) }).catch(() => undefined);
-  const line = (await response?.text())?.split('\n').find((text) => text.startsWith(`${name} `));
-  return Number(line?.slice(name.length + 1) ?? 0);
+/** Undefined where nobody answers. */
+async function metricOf(url: string, name: string): Promise<number | undefined> {
+  const response = await fetch(`${url}/metrics`, { signal: AbortSignal.timeout(ANSWER_MS) }).catch(() => undefined);
+  const text = await response?.text().catch(() => undefined);
+  if (text === undefined) return undefined;
+  const line = text.split('\n').find((each) => each.startsWith(`${name} `));
+  if (line === undefined) throw new Error(`${url}/metrics does not have ${name}`);
+  return Number(line.slice(name.length + 1));
 }

@@ -8,6 +8,7 @@ import { createInterface } from 'node:readline';
 import postgres from 'postgres';
 import { expect, onTestFinished, type TestContext, test } from 'vitest';
 import type { Drill } from './drill.ts';
+import { until } from './means/until.ts';
 import { type DrillRun, passed, runDrills } from './run.ts';
 import { missing, openPostgres } from './services.ts';
 import { perform } from './stage.ts';
@@ -20,6 +21,7 @@ const SMALL = ['--duration', '2', '--clients', '6', '--rate', '20'];
 const REFUSED = 'ECONNREFUSED';
 /** Two drills start eight processes and replace three: no matter on a machine of its own, minutes on a busy one. */
 const PATIENCE_MS = 300_000;
+const KILLED_MS = 10_000;
 
 test(
   'node-kill and reconnect-storm hold, and leave nothing behind',
@@ -65,6 +67,27 @@ test('a saved message that is gone afterwards breaks the drill', async (context)
   expect(runs).toMatchObject([{ result: { ok: false, lost: 1, gaps: 1, duplicated: 0, reordered: 0 } }]);
   expect(runs[0]!.result!.anomalies.join('\n')).toMatch(/^lost-write: .*: 1, as .*: seq 2, /m);
   expect(passed(runs)).toBe(false);
+});
+
+test('a node that ended by itself breaks the drill, also when it was started again', async () => {
+  const planted: Drill = {
+    name: 'planted',
+    what: 'a node is killed behind the back of the drill',
+    missing: async () => undefined,
+    run: (drill) =>
+      perform(drill, {
+        cluster: { nodes: 1, store: 'sqlite', broker: 'memory' },
+        async fault({ cluster: { nodes } }) {
+          const node = nodes[0]!;
+          process.kill(node.pid(), 'SIGKILL');
+          await until(() => node.endedByItself() === 1, KILLED_MS);
+          await node.start();
+        },
+      }),
+  };
+  const options = { durationSec: 2, clients: 3, ratePerSec: 20, seed: 1, twoPhase: 'off', keep: false } as const;
+  const runs = await runDrills([planted], options, { program: [process.execPath, MAIN], log() {} });
+  expect(runs).toMatchObject([{ result: { ok: false, anomalies: ['node 0 ended by itself, 1 times'] } }]);
 });
 
 test('a name that is no drill is refused', async () => {

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { checkEvents } from '../check/check.ts';
-import { generateHistory } from '../testing/generate.ts';
+import { generateHistory, LOST_NODE } from '../testing/generate.ts';
 import { PLANTS } from '../testing/mutate.ts';
 import { Random } from '../testing/random.ts';
 import type { Drill, DrillOptions } from './drill.ts';
@@ -36,6 +36,10 @@ test('a clean history is ok; each broken promise, whoever noticed it, is not', (
     ok: false,
     anomalies: ['too late'],
   });
+  const resets = { ...check, resets: 1 };
+  expect(resultOf({ check: resets, facts, crowd, options }).ok).toBe(false);
+  const unread = { ...check, withoutHistory: 1 };
+  expect(resultOf({ check: unread, facts, crowd, options }).ok).toBe(false);
   const shown = { ...crowd, problems: () => ['shown twice'] };
   expect(resultOf({ check, facts, crowd: shown, options })).toMatchObject({ ok: false, anomalies: ['shown twice'] });
 });
@@ -47,14 +51,40 @@ test('a run that shows nothing does not pass', () => {
   expect(resultOf({ check: checkEvents(generateHistory(1, { twoPhase: true })), facts, crowd, options: twoPhase }).ok).toBe(true);
 });
 
+test('accepted messages are lost only where the drill says whose', () => {
+  const history = generateHistory(1, { twoPhase: true });
+  const row = (acceptedLossOf: string[]) =>
+    resultOf({ check: checkEvents(history, { acceptedLossOf }), facts, crowd, options: { ...options, twoPhase: 'on' } });
+  expect(row([LOST_NODE])).toMatchObject({ ok: true, lost: 0 });
+  expect(row([LOST_NODE]).acceptedLost).toBeGreaterThan(0);
+  expect(row([])).toMatchObject({ ok: false, lost: 0 });
+  expect(row([]).anomalies.join()).toContain('loss-without-cause');
+});
+
 test('what cannot run here is told, and does not fail; what could not be carried out does', async () => {
   const here = await runDrills([drill(async () => good())], options, hooks);
   const missing = await runDrills([drill(async () => good(), 'there is no redis-server')], options, hooks);
   const failed = await runDrills([drill(() => Promise.reject(new Error('no port')))], options, hooks);
   expect([passed(here), passed(missing), passed(failed)]).toEqual([true, true, false]);
+  expect([passed(here, ['a-drill']), passed(missing, ['a-drill']), passed([...missing, ...here], ['a-drill'])]).toEqual([
+    true,
+    false,
+    true,
+  ]);
   expect(printDrills(missing)).toContain('a-drill could not run here: there is no redis-server');
   expect(printDrills(failed)).toContain('a-drill could not be carried out: no port');
   expect(markdownDrills(here)).toMatch(/\| a-drill \| off \| \d+ \|/);
+});
+
+test('one that cannot even say whether it can run does not take the results of the others', async () => {
+  const broken: Drill = { ...drill(async () => good()), missing: () => Promise.reject(new Error('no network')) };
+  const runs = await runDrills([drill(async () => good()), broken], options, hooks);
+  expect(runs).toMatchObject([{ result: { ok: true } }, { error: 'no network' }]);
+});
+
+test('drills of what only Redis has take two-phase acks', async () => {
+  for (const name of ['redis-flush', 'redis-old-snapshot', 'redis-and-node'])
+    expect(await DRILLS.find((each) => each.name === name)!.missing({ twoPhase: 'off' })).toBe('it takes --two-phase on');
 });
 
 test('a drill is cleaned up last first, however it ends, and its folder is gone', async () => {
@@ -98,6 +128,17 @@ test('times: the longest time without an ack, and how long it took after healing
   acks.acked('b', 'saved');
   expect(acks.times().drainMs).toBeGreaterThanOrEqual(acks.times().recoverMs);
   expect(acks.pending).toBe(0);
+});
+
+test('acks are counted by stage, each message once, and those that were there before not', () => {
+  const acks = new Acks();
+  for (const mid of ['a', 'b', 'c']) acks.invoked(mid);
+  acks.acked('a', 'accepted');
+  acks.acked('b', 'accepted');
+  acks.acked('a', 'saved');
+  acks.acked('c', 'saved', true);
+  expect(acks.counts).toEqual({ accepted: 2, saved: 1 });
+  expect(acks.unsaved).toBe(1);
 });
 
 test('each drill has a name of its own', () => {

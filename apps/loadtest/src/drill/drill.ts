@@ -4,8 +4,8 @@ export interface Drill {
   readonly name: string;
   /** One line: what is broken, and what must hold. */
   readonly what: string;
-  /** Why it cannot run on this machine, undefined when it can. May install what npm or Maven brings. */
-  missing(): Promise<string | undefined>;
+  /** Why it cannot run on this machine or with these options, undefined when it can. May install what npm or Maven brings. */
+  missing(options: Pick<DrillOptions, 'twoPhase'>): Promise<string | undefined>;
   /** Rejects only when it could not be carried out; a broken promise is a result. */
   run(context: DrillContext): Promise<DrillResult>;
 }

@@ -27,7 +27,13 @@ export function resultOf({ check, facts, crowd, options }: Outcome): DrillResult
   const count = (names: readonly AnomalyName[]) =>
     check.anomalies.filter(({ name }) => names.includes(name)).reduce((sum, anomaly) => sum + anomaly.count, 0);
   const { acked, accepted, saved, acceptedLost, acceptedLostReported } = check;
-  const anomalies = [...check.anomalies.map(lineOf), ...crowd.problems(), ...facts.broken, ...idle({ check, options })];
+  const anomalies = [
+    ...check.anomalies.map(lineOf),
+    ...crowd.problems(),
+    ...facts.broken,
+    ...unchecked(check),
+    ...idle({ check, options }),
+  ];
   return {
     ...{ acked, accepted, saved, acceptedLost, acceptedLostReported },
     lost: count(LOST),
@@ -36,9 +42,22 @@ export function resultOf({ check, facts, crowd, options }: Outcome): DrillResult
     gaps: count(GAPS),
     ...rounded(crowd.acks.times()),
     anomalies,
-    notes: [`${crowd.sent} sent, ${crowd.reconnects} reconnects${refusals(crowd.acks.refusals)}`, ...facts.notes],
+    notes: [`${crowd.sent} sent, ${crowd.reconnects} reconnects${refusals(crowd.acks.refusals)}`, ...joins(check), ...facts.notes],
     ok: anomalies.length === 0,
   };
+}
+
+/** Where the checker could not look: it would find nothing there, whatever had happened. */
+function unchecked({ resets, withoutHistory }: CheckResult): string[] {
+  return [
+    // The log is kept for longer than any drill, and no server is set back: a client that comes back by its rev goes on from there.
+    ...(resets > 0 ? [`${resets} joins were answered with reset: what was missed before is not known`] : []),
+    ...(withoutHistory > 0 ? [`the final history of ${withoutHistory} conversations was not read`] : []),
+  ];
+}
+
+function joins({ joinsWithoutPosition: count }: CheckResult): string[] {
+  return count === 0 ? [] : [`${count} joins of a client that had been there and did not say how far it was: it began anew`];
 }
 
 /** A run that shows nothing must not pass. */

@@ -12,7 +12,7 @@ export interface DrillRun {
   readonly seconds: number;
   /** It was carried out. */
   readonly result?: DrillResult;
-  /** Why it cannot run on this machine. */
+  /** Why it cannot run on this machine, or so. */
   readonly missing?: string;
   /** Why it could not be carried out. */
   readonly error?: string;
@@ -39,26 +39,28 @@ export async function runDrills(drills: readonly Drill[], options: DrillOptions,
   return runs;
 }
 
-/** Everything that must hold, held, and whatever this machine has was carried out. */
-export function passed(runs: readonly DrillRun[]): boolean {
-  return runs.every(({ result, missing }) => missing !== undefined || result?.ok === true);
+/** Everything that must hold, held; whatever this machine has was carried out, and in any case the drills that are `wanted`, by name. */
+export function passed(runs: readonly DrillRun[], wanted: readonly string[] = []): boolean {
+  const held = runs.every(({ result, missing }) => missing !== undefined || result?.ok === true);
+  return held && wanted.every((drill) => runs.some(({ name, missing }) => name === drill && missing === undefined));
 }
 
-async function runOne(
-  drill: Drill,
-  options: DrillOptions,
-  { program, log, signal }: RunHooks,
-): Promise<Pick<DrillRun, 'result' | 'missing' | 'error'>> {
-  const missing = await drill.missing();
-  if (missing !== undefined) return { missing };
+async function runOne(drill: Drill, options: DrillOptions, hooks: RunHooks): Promise<Pick<DrillRun, 'result' | 'missing' | 'error'>> {
+  try {
+    const missing = await drill.missing(options);
+    return missing === undefined ? { result: await carryOut(drill, options, hooks) } : { missing };
+  } catch (error) {
+    return { error: (error as Error).message };
+  }
+}
+
+async function carryOut(drill: Drill, options: DrillOptions, { program, log, signal }: RunHooks): Promise<DrillResult> {
   const dir = mkdtempSync(join(tmpdir(), `gapless-drill-${drill.name}-`));
   const cleanup = new Cleanup(log);
   cleanup.add(() => (options.keep ? log(`histories and logs: ${dir}`) : rmSync(dir, { recursive: true, force: true })));
   try {
     const running = drill.run({ options, dir, program, log: (line) => log(`  ${line}`), onCleanup: (task) => cleanup.add(task) });
-    return { result: await orAborted(running, signal) };
-  } catch (error) {
-    return { error: (error as Error).message };
+    return await orAborted(running, signal);
   } finally {
     await cleanup.run();
   }

@@ -1,12 +1,14 @@
-import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { HistoryEvent } from '../check/event.ts';
 import { checkFiles } from '../check/files.ts';
 import { serverLog } from '../check/server-log.ts';
 import { Cluster, type ClusterPlan } from './cluster.ts';
 import type { DrillContext, DrillResult } from './drill.ts';
+import { remarksOfNodes } from './node-logs.ts';
 import { type Facts, resultOf } from './result.ts';
 import { Crowd, READER } from './workload/crowd.ts';
+import { misshown, type Shown } from './workload/shown.ts';
 
 /** What a fault has to do with: a cluster that works, and clients that send. */
 export interface Stage {
@@ -27,6 +29,8 @@ export interface Scene {
   readonly front?: (cluster: Cluster) => Promise<readonly string[]>;
   /** Breaks something, waits, and heals it, while clients send on. */
   fault(stage: Stage): Promise<void>;
+  /** Urls of the nodes that are lost together with Redis: only what they accepted may be lost. Absent: nothing may. */
+  readonly mayLoseAccepted?: (cluster: Cluster) => readonly string[];
 }
 
 /** Before and after the fault at least: to see that all is well. */
@@ -41,7 +45,7 @@ const POLL_MS = 200;
  * Clients send for the time of the drill, half of it before the fault and half after; then all is awaited, a new reader takes the whole
  * history, and what every client saw is checked against it.
  */
-export async function perform(context: DrillContext, { cluster: plan, front, fault }: Scene): Promise<DrillResult> {
+export async function perform(context: DrillContext, { cluster: plan, front, fault, mayLoseAccepted }: Scene): Promise<DrillResult> {
   const { options, log } = context;
   const cluster = await Cluster.start(context, plan);
   const history = join(context.dir, 'history.ndjson');
@@ -59,10 +63,17 @@ export async function perform(context: DrillContext, { cluster: plan, front, fau
   const facts = await play({ crowd, cluster, log, fault, calmMs: Math.max(CALM_MIN_MS, options.durationSec * 500) });
   if (options.twoPhase === 'on') await backlogIsSaved(cluster, facts);
   await everyoneHasEverything(crowd, cluster, facts);
+  facts.broken.push(...(await cluster.unwell()));
+  const screens = crowd.screens();
   crowd.finish();
-  facts.notes.push(...errorsIn(context.dir));
+  facts.notes.push(...remarksOfNodes(context.dir));
   log('checking what every client saw');
-  const check = await checkFiles([history], { fetchHistory: (cid) => readerLog(cluster, cid) });
+  const kept = new Map<string, Shown[]>();
+  const check = await checkFiles([history], {
+    acceptedLossOf: mayLoseAccepted?.(cluster) ?? [],
+    fetchHistory: (cid) => readerLog(cluster, cid, kept),
+  });
+  for (const screen of screens) facts.broken.push(...misshown(screen, kept.get(screen.cid) ?? []));
   return resultOf({ check, facts, crowd, options });
 }
 
@@ -109,41 +120,30 @@ async function backlogIsSaved(cluster: Cluster, { broken }: Facts): Promise<void
   }
 }
 
-async function everyoneHasEverything(crowd: Crowd, cluster: Cluster, { notes }: Facts): Promise<void> {
+async function everyoneHasEverything(crowd: Crowd, cluster: Cluster, { broken }: Facts): Promise<void> {
   const heads = new Map<string, number>();
   for (const cid of crowd.cids) heads.set(cid, await headOf(cluster, cid));
   const behind = await crowd.caughtUp(heads, SETTLE_MS);
-  // The checker says which, and what they lack.
-  if (behind > 0) notes.push(`${behind} clients had not caught up ${SETTLE_MS / 1_000} s after the end`);
+  // Of those that are in their conversation the checker says what they lack; of the others nobody else would speak.
+  if (behind > 0)
+    broken.push(`${behind} clients are not in their conversation with all that was said ${SETTLE_MS / 1_000} s after the end`);
 }
 
-/** What nodes logged as errors, by what they say; not all are faults, since something was broken on purpose. */
-function errorsIn(dir: string): string[] {
-  return globSync('node-*.log', { cwd: dir }).flatMap((file) => {
-    const lines = readFileSync(join(dir, file), 'utf8').match(/^\{.*"level":[56]0.*\}$/gm) ?? [];
-    const counts = Map.groupBy(lines.map(saidIn), (said) => said);
-    return [...counts].map(([said, all]) => `${file}: ${all.length} times ${said}`);
-  });
-}
-
-function saidIn(line: string): string {
-  try {
-    const { msg, err } = JSON.parse(line) as { msg?: string; err?: { message?: string } };
-    return `"${msg}"${err?.message === undefined ? '' : ` (${err.message})`}`;
-  } catch {
-    return 'something, and was killed over it';
-  }
-}
-
-/** The newest seq of a conversation, as node 0 has it. */
+/** The newest seq of a conversation. */
 export async function headOf(cluster: Cluster, cid: string): Promise<number> {
-  const response = await fetch(`${cluster.urls[0]}/v1/conversations/${cid}`, {
+  const response = await fetch(`${await cluster.readyUrl()}/v1/conversations/${cid}`, {
     headers: { authorization: `Bearer ${cluster.token(READER)}` },
   });
   if (!response.ok) throw new Error(`reading a conversation is answered ${response.status}: ${await response.text()}`);
   return ((await response.json()) as { head: number }).head;
 }
 
-function readerLog(cluster: Cluster, cid: string) {
-  return serverLog({ url: cluster.urls[0]!, token: cluster.token(READER), cid });
+/** The final history; its messages are kept beside. */
+async function* readerLog(cluster: Cluster, cid: string, kept: Map<string, Shown[]>): AsyncGenerator<HistoryEvent> {
+  const messages: Shown[] = [];
+  kept.set(cid, messages);
+  for await (const event of serverLog({ url: await cluster.readyUrl(), token: cluster.token(READER), cid })) {
+    if (event.ev === 'recv') messages.push(event);
+    yield event;
+  }
 }

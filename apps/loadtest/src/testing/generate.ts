@@ -49,6 +49,8 @@ const REFUSED = 0.05;
 const LOG_LOST = 0.03;
 const FORGOTTEN = 0.7;
 const UNKNOWN_MAX = 3;
+/** The node that accepts in two phases, and is lost together with the log. */
+export const LOST_NODE = 'n1';
 
 /**
  * The history of a correct server: devices come and go, the server crashes, acks are lost and messages sent again; at the end all is quiet,
@@ -160,7 +162,15 @@ class World {
     if (what === 'taken back') {
       this.#emit(device, { ev: 'info', op: 'send', mid, code: 'store_unavailable' });
       device.unsure.push(this.#messageOf(mid));
-    } else this.#emit(device, { ev: 'ok', op: 'send', mid, seq, ...(dup ? { dup } : {}), ...(what === 'accepted' ? { stage: what } : {}) });
+    } else
+      this.#emit(device, {
+        ev: 'ok',
+        op: 'send',
+        mid,
+        seq,
+        ...(dup ? { dup } : {}),
+        ...(what === 'accepted' ? { stage: what, by: LOST_NODE } : {}),
+      });
   }
 
   #messageOf(mid: string): Kept {

@@ -31,6 +31,11 @@ export const PLANTS: Record<AnomalyName, Plant> = {
       (event.ev === 'info' && event.code !== undefined) || (event.ev === 'ok' && event.seq !== ok?.seq);
     return ok && events.filter((event) => !('mid' in event && event.mid === ok.mid && tells(event)));
   },
+  'loss-without-cause': (events, random) => {
+    const lost = lostSeqs(events);
+    const accepted = events.filter(isOk).filter(({ seq, stage, dup }) => lost.has(seq) && stage === 'accepted' && dup !== true);
+    return change(events, random.pick(accepted), { by: 'another node' });
+  },
   'shown-as-saved': (events, random) => {
     const lost = lostSeqs(events);
     const shown = random.pick(events.filter(isLive).filter((event) => event.lost !== true && lost.has(event.seq)));
@@ -59,6 +64,7 @@ export const PLANTS: Record<AnomalyName, Plant> = {
   invented: (events) => [...events, historyEvent(events[0]!.cid, { mid: 'never', from: 'u0', h: 'h', seq: lastOf(events) + 1 })],
   altered: (events, random) => change(events, random.pick(standing(events, isReceived)), { h: 'other' }),
   phantom: (events) => without(events, events.filter(isKept).at(-1)),
+  'unsaved-history': (events, random) => change(events, random.pick(standing(events, isKept)), { stage: 'accepted' }),
   hole: (events, random) => without(events, random.pick(events.filter(isKept).slice(0, -1))),
   gap: (events, random) => {
     const last = new Map(events.filter(isLive).map((event) => [`${event.d} ${event.k}`, event]));

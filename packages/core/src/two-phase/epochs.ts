@@ -4,7 +4,7 @@ import { type AcceptLog, AcceptLogAway } from '../ports/accept-log.ts';
 import type { Log } from '../ports/log.ts';
 import type { Store } from '../ports/store.ts';
 import type { Writer } from '../writer.ts';
-import { GoneNodes } from './gone-nodes.ts';
+import { GoneNodes, LEASE_MS } from './gone-nodes.ts';
 import type { TwoPhaseMetrics } from './metrics.ts';
 import { appendLeftovers, settle } from './settlement.ts';
 import type { UnsavedMessages } from './unsaved.ts';
@@ -13,9 +13,6 @@ import { Verification } from './verification.ts';
 /** Between two looks at the state in the store; quicker while something is going on. */
 const TURN_MS = 1_000;
 const BUSY_TURN_MS = 100;
-
-/** A node that was not seen for so long is taken for gone. Five turns: a slow store is no death. */
-const LEASE_MS = 5_000;
 
 /** An accept log that is away for so long is given up, where sends are to go on without it. */
 const AWAY_MS = 1_000;
@@ -346,6 +343,8 @@ export class Epochs {
     if (!settled) return;
     await store.moveAcceptState({ epoch, state: 'settling' }, { epoch, state: 'closed' });
     this.look();
+    // Whoever leads next need not wait for it to end.
+    await store.releaseLease(LEADER, node);
   }
 
   #rest(): void {
@@ -383,6 +382,7 @@ export class Epochs {
     if (await store.moveAcceptState({ epoch, state: 'closed' }, { epoch: next, state: 'open' }))
       log.info({ epoch: next }, 'an epoch of the accept log begins');
     this.look();
+    await store.releaseLease(LEADER, node);
   }
 
   async #lookAtNodes(epoch: number): Promise<void> {

@@ -1,5 +1,8 @@
 import type { EpochDeps } from './epochs.ts';
 
+/** A node that was not seen for so long is taken for gone. Five turns of `Epochs`: a slow store is no death. */
+export const LEASE_MS = 5_000;
+
 /** Nodes of an epoch that are not seen any more. */
 export class GoneNodes {
   readonly #deps: EpochDeps;

@@ -3,6 +3,7 @@ import { AcceptLogAway } from '../ports/accept-log.ts';
 import type { OpenConversation } from '../ports/accept-store.ts';
 import type { Outcome } from '../ports/store.ts';
 import type { EpochDeps } from './epochs.ts';
+import { LEASE_MS } from './gone-nodes.ts';
 
 /** Conversations settled, and entries read, at a time. */
 const PAGE = 500;
@@ -19,8 +20,10 @@ type Deps = Pick<EpochDeps, 'store' | 'accept' | 'writer' | 'clock' | 'log' | 'm
 export async function settle(deps: Deps, epoch: number, isLeader: () => Promise<boolean>): Promise<boolean> {
   const { store, clock, log, metrics } = deps;
   const copy = await copyOfLog(deps, epoch);
+  // Where only they know what they accepted: while the store was away nobody could be seen, and nobody is gone for that.
+  const until = clock.elapsed() + (copy === 'whole' ? 0 : LEASE_MS);
   let nodes = await store.acceptNodes(epoch);
-  while (nodes.some(({ live, handedIn }) => live && !handedIn)) {
+  while (nodes.some(({ live, handedIn }) => !handedIn && (live || clock.elapsed() < until))) {
     await clock.sleep(ASK_MS);
     if (!(await isLeader())) return false;
     nodes = await store.acceptNodes(epoch);

@@ -53,7 +53,17 @@ async function endure(stage: Stage, link: Link, { name, profile }: { name: strin
   await sleep(BAD_MS);
   const { up, down } = await link.counts();
   await link.set({ up: CLEAN, down: CLEAN });
+  for (const [way, from, to] of [
+    ['up', before.up, up],
+    ['down', before.down, down],
+  ] as const)
+    if (!wasBad(profile, from, to)) stage.broken(`${name}: ${fate(from, to)} ${way}: the drill shows nothing`);
   stage.note(`${name}: ${fate(before.up, up)} up, ${fate(before.down, down)} down; healed: ${await converged(stage)}`);
+}
+
+/** Packets came, and where some must be lost, some were. */
+function wasBad({ loss }: LinkProfile, before: LinkCounts, after: LinkCounts): boolean {
+  return after.packets > before.packets && (loss === 0 || after.lost > before.lost);
 }
 
 /** What became of the packets between two looks. */

@@ -1,8 +1,8 @@
 import type { RunningService } from '@gapless/launch';
 import type { Drill, DrillContext } from '../drill.ts';
 import { missing, openKafka, openNats, openPostgres, openRedis, REDIS_WITH_FILE, type ServiceName } from '../services.ts';
-import { perform } from '../stage.ts';
-import { outage } from './outage.ts';
+import { perform, type Stage } from '../stage.ts';
+import { bringBack, takeAway } from './outage.ts';
 
 interface BrokerKind {
   readonly name: string;
@@ -32,8 +32,17 @@ function brokerOutage({ name, service, called, open }: BrokerKind): Drill {
       const broker = await open(context);
       return perform(context, {
         cluster: { nodes: 2, store: await postgres.createDatabase(), broker: broker.url },
-        fault: (stage) => outage(stage, broker, called),
+        fault: (stage) => goOnWithout(stage, broker, called),
       });
     },
   };
+}
+
+/** However long it takes to notice: in the second half of the outage messages go on. */
+async function goOnWithout(stage: Stage, broker: RunningService, called: string): Promise<void> {
+  const { first, middle, last } = await takeAway(stage, broker, called);
+  const goesOn = last.accepted + last.saved > middle.accepted + middle.saved;
+  if (!goesOn) stage.broken(`no send was acked in the second half of the outage of ${called}`);
+  stage.note(`while ${called} was away: ${last.accepted - first.accepted} acked as accepted, ${last.saved - first.saved} as saved`);
+  await bringBack(stage, broker, called);
 }

@@ -41,7 +41,10 @@ export const clockJump: Drill = {
 
 async function jump(stage: Stage, clocks: readonly ShiftedClock[], jumps: readonly number[]): Promise<void> {
   const idle = clocks.map((_, n) => openProbe(stage, n, stage.cluster.token('drill-idle')));
-  for (const probe of idle) await probe.wait((told) => told.includes('ready'), JUMP_MS);
+  for (const [n, probe] of idle.entries()) {
+    const ready = await probe.wait((told) => told.includes('ready'), JUMP_MS);
+    if (!ready) stage.broken(`an idle connection to node ${n} did not get ready within ${JUMP_MS / 1_000} s`);
+  }
   for (const [n, seconds] of jumps.entries()) clocks[n]!.shift(seconds);
   stage.log(`the clocks are off by ${jumps.join(', ')} s`);
   await expectClocks(stage, jumps);
@@ -50,7 +53,7 @@ async function jump(stage: Stage, clocks: readonly ShiftedClock[], jumps: readon
   await sleep(JUMP_MS);
   for (const [n, probe] of idle.entries()) {
     const told = probe.told.slice(1).join(', ');
-    if (told !== '') stage.note(`an idle connection to node ${n}, whose clock went to ${jumps[n]} s, was told ${told}`);
+    if (told !== '') stage.broken(`an idle connection to node ${n}, whose clock went to ${jumps[n]} s, was told ${told}`);
     probe.close();
   }
 }

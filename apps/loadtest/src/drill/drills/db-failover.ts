@@ -1,12 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RunningPostgres } from '@gapless/launch';
 import type { Drill } from '../drill.ts';
+import { until } from '../means/until.ts';
 import { missing, openPostgres, openRedis } from '../services.ts';
 import { perform, type Stage } from '../stage.ts';
 
 /** Whoever watches a primary takes some seconds to be sure that it is dead. */
 const NOTICE_MS = 3_000;
-const POLL_MS = 50;
+/** From the first look of a standby at its primary; seconds, on a busy machine. */
+const FOLLOWS_MS = 60_000;
 
 export const dbFailover: Drill = {
   name: 'db-failover',
@@ -29,7 +31,8 @@ export const dbFailover: Drill = {
 async function waitForStandby(primary: RunningPostgres): Promise<void> {
   await primary.query("alter system set synchronous_standby_names = '*'");
   await primary.query('select pg_reload_conf()');
-  while ((await primary.query("select from pg_stat_replication where sync_state = 'sync'")).length === 0) await sleep(POLL_MS);
+  const follows = async () => (await primary.query("select from pg_stat_replication where sync_state = 'sync'")).length > 0;
+  if (!(await until(follows, FOLLOWS_MS))) throw new Error(`the standby does not follow its primary after ${FOLLOWS_MS / 1_000} s`);
 }
 
 /** The url of a database, with both servers in it. */

@@ -4,6 +4,7 @@ import type { RunningService } from '@gapless/launch';
 import type { Drill, DrillContext, DrillResult } from '../drill.ts';
 import { missingForCell, runInCell } from '../means/cell.ts';
 import { missingFuse, mountFailingDisk } from '../means/failing-disk.ts';
+import { atWork } from '../means/progress.ts';
 import { inWords } from '../means/tools.ts';
 import { perform } from '../stage.ts';
 
@@ -23,10 +24,12 @@ export const diskError: Drill = {
 export async function inside(context: DrillContext): Promise<DrillResult> {
   const disk = await mountFailingDisk(join(context.dir, 'disk'), DISK_BYTES);
   return perform(context, {
-    cluster: { nodes: 1, store: 'sqlite', broker: 'memory', settings: { 'data-dir': disk.folder } },
-    async fault({ cluster, log, note, broken, healed }) {
+    cluster: { nodes: 1, store: 'sqlite', broker: 'memory', settings: { 'data-dir': disk.folder }, mayEnd: true },
+    async fault(stage) {
+      const { cluster, log, note, broken, healed } = stage;
       const node = cluster.nodes[0]!;
       for (let round = 1; round <= ROUNDS; round++) {
+        await atWork(stage);
         await sleep(WORK_MS);
         disk.fail();
         const stoppedMs = await ended(node);

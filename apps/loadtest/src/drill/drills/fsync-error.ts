@@ -21,7 +21,7 @@ export const fsyncError: Drill = {
   },
   run: (context) =>
     perform(context, {
-      cluster: { nodes: 1, store: 'sqlite', broker: 'memory' },
+      cluster: { nodes: 1, store: 'sqlite', broker: 'memory', mayEnd: true },
       async fault(stage) {
         for (let round = 1; round <= ROUNDS; round++) {
           await failOnce(stage, join(context.dir, `fsync-${round}.strace`));

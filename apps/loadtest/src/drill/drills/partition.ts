@@ -108,6 +108,7 @@ async function cutOff(stage: Stage, fence: Fence, { peers, node, from, direction
   stage.log(name);
   await sleep(from.includes('clients') ? CUT_FROM_CLIENTS_MS : CUT_MS);
   const dropped = fence.heal();
-  if (dropped === 0) stage.broken(`${name}: no packet was dropped, the drill shows nothing`);
-  stage.note(`${name}: ${dropped} packets dropped; healed: ${await converged(stage)}`);
+  for (const [i, side] of from.entries())
+    if (dropped[i] === 0) stage.broken(`${name}: no packet from or to the ${side} was dropped, the drill shows nothing`);
+  stage.note(`${name}: ${dropped.join(' and ')} packets dropped; healed: ${await converged(stage)}`);
 }

@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type CutProxy, startProxy } from '@gapless/launch';
 import type { Drill, DrillContext } from '../drill.ts';
+import { until } from '../means/until.ts';
 import { missing, openPostgres, openRedis } from '../services.ts';
 import { perform, type Stage } from '../stage.ts';
 
@@ -8,7 +8,6 @@ const NODES = 2;
 const STORMS = 3;
 /** From the cut until everyone is back; the protocol lets a client wait for 8 s between two tries. */
 const BACK_MS = 60_000;
-const POLL_MS = 20;
 
 export const reconnectStorm: Drill = {
   name: 'reconnect-storm',
@@ -25,28 +24,25 @@ export const reconnectStorm: Drill = {
         return proxies.map(({ port }) => `http://127.0.0.1:${port}`);
       },
       async fault(stage) {
-        for (let n = 1; n <= STORMS; n++) await storm(stage, proxies, { n, clients: context.options.clients });
+        for (let n = 1; n <= STORMS; n++) await storm(stage, proxies, n);
         stage.note('recovery is that of the last storm');
       },
     });
   },
 };
 
-interface Storm {
-  readonly n: number;
-  readonly clients: number;
-}
-
-async function storm({ crowd, log, healed, note, broken }: Stage, proxies: readonly CutProxy[], { n, clients }: Storm): Promise<void> {
-  const before = crowd.reconnects;
+async function storm({ crowd, log, healed, note, broken }: Stage, proxies: readonly CutProxy[], n: number): Promise<void> {
+  const before = crowd.connections;
+  const clients = before.length;
+  const untouched = () => crowd.connections.filter((count, i) => count === before[i]).length;
   for (const proxy of proxies) proxy.cut();
   for (const proxy of proxies) proxy.restore();
   healed();
   const startedAt = performance.now();
-  const until = startedAt + BACK_MS;
   // Who has not noticed yet still counts as there.
-  while (crowd.reconnects < before + clients && performance.now() < until) await sleep(POLL_MS);
-  const away = await crowd.together(until - performance.now());
+  await until(() => untouched() === 0, BACK_MS);
+  if (untouched() > 0) broken(`${untouched()} of ${clients} clients did not lose their connection: the drill shows nothing`);
+  const away = await crowd.together(startedAt + BACK_MS - performance.now());
   const backMs = Math.round(performance.now() - startedAt);
   log(`storm ${n} of ${STORMS}: ${clients - away} clients are back after ${backMs} ms`);
   note(`storm ${n}: ${clients - away} clients back after ${backMs} ms`);

@@ -75,7 +75,7 @@ async function network(): Promise<string[]> {
   const caller = spawn(enter!, [...where, process.execPath, '-e', CALLER, cable.here, String(first), String(second)]);
   const connected = async () => (Number((await once(caller.stdout, 'data'))[0]) === first ? 'first' : 'second');
   const notes = [await connected()];
-  notes.push(fence.heal() > 0 ? 'dropped' : 'nothing was dropped');
+  notes.push(fence.heal()[0]! > 0 ? 'dropped' : 'nothing was dropped');
   notes.push(await connected());
   // The rest is left to the end of the cell.
   return notes;

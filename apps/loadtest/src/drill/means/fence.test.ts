@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { type Direction, rulesets } from './fence.ts';
+import { type Direction, droppedOf, rulesets } from './fence.ts';
 
 const BROKER = { address: '10.77.1.1', port: 6379 };
 const drops = (direction: Direction) =>
@@ -11,4 +11,10 @@ test('what a node is told is dropped at the node, what it says at the other end'
   expect(drops('in')).toEqual([IN, []]);
   expect(drops('out')).toEqual([[], OUT]);
   expect(drops('both')).toEqual([IN, OUT]);
+});
+
+test('what was dropped is told of each peer, over both ends', () => {
+  const listed = (...packets: number[]) => packets.map((count) => `tcp sport 1 counter packets ${count} bytes 60 drop`).join('\n');
+  expect(droppedOf([listed(3, 0), listed(4, 2)], 2)).toEqual([7, 2]);
+  expect(droppedOf(['', listed(0, 5)], 2)).toEqual([0, 5]);
 });

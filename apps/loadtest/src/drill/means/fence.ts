@@ -12,8 +12,8 @@ export type Peer = { readonly address: string; readonly port: number } | { reado
 export interface Fence {
   /** Replaces what was cut before. */
   cut(peers: readonly Peer[], direction: Direction): void;
-  /** Returns how many packets were dropped since the cut. */
-  heal(): number;
+  /** Returns how many packets were dropped since the cut, from or to each peer. */
+  heal(): number[];
 }
 
 const TABLE = ['inet', 'drill'] as const;
@@ -26,15 +26,24 @@ export function openFence(node: Namespace, cable: Cable): Fence {
     const empty = `table ${TABLE.join(' ')} {}\ndelete table ${TABLE.join(' ')}\n`;
     for (const [n, end] of ends.entries()) end.pipe(`${empty}${rules[n]}`, 'nft', '-f', '-');
   };
-  const dropped = (listed: string) => [...listed.matchAll(/counter packets (\d+)/g)].reduce((sum, [, packets]) => sum + Number(packets), 0);
+  let count = 0;
   return {
-    cut: (peers, direction) => replace(rulesets(peers, direction, cable.device)),
+    cut(peers, direction) {
+      count = peers.length;
+      replace(rulesets(peers, direction, cable.device));
+    },
     heal() {
       const listed = ends.map((end) => end.run('nft', 'list', 'ruleset'));
       replace(['', '']);
-      return dropped(listed.join(''));
+      return droppedOf(listed, count);
     },
   };
+}
+
+/** Reads what nft lists at each end: a counter for each peer, in their order, or none where that end drops nothing. */
+export function droppedOf(listed: readonly string[], peers: number): number[] {
+  const counters = listed.map((text) => [...text.matchAll(/counter packets (\d+)/g)].map(([, packets]) => Number(packets)));
+  return Array.from({ length: peers }, (_, i) => counters.reduce((sum, end) => sum + (end[i] ?? 0), 0));
 }
 
 /** Whether packets can be dropped here, in a namespace that is gone again. */

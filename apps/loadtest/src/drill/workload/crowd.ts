@@ -7,6 +7,7 @@ import { RawMember } from './raw-member.ts';
 import { Recorder } from './recorder.ts';
 import { Route } from './route.ts';
 import { SdkMember } from './sdk-member.ts';
+import type { Screen } from './shown.ts';
 
 export interface CrowdOptions {
   /** Origins; each client begins at another one, and goes to the next when a connection ends. */
@@ -84,7 +85,12 @@ export class Crowd {
   }
 
   get reconnects(): number {
-    return this.#members.reduce((sum, { recorder }) => sum + recorder.connections - 1, 0);
+    return this.connections.reduce((sum, count) => sum + count - 1, 0);
+  }
+
+  /** How often each client has dialed so far. */
+  get connections(): number[] {
+    return this.#members.map(({ recorder }) => recorder.connections);
   }
 
   /** Everyone sends from now on, until `hush`. */
@@ -108,9 +114,18 @@ export class Crowd {
     return this.#until(({ recorder }) => recorder.joined, withinMs);
   }
 
-  /** Resolves to how many have not all up to the head of their conversation after that time. */
+  /** Resolves to how many have not all up to the head of their conversation after that time, or do not show it. */
   async caughtUp(heads: ReadonlyMap<string, number>, withinMs: number): Promise<number> {
-    return this.#until(({ recorder }) => recorder.joined && recorder.newest >= heads.get(recorder.cid)!, withinMs);
+    return this.#until((member) => hasAll(member, heads.get(member.recorder.cid)!), withinMs);
+  }
+
+  /** What apps show now. */
+  screens(): Screen[] {
+    return this.#members.flatMap((member) => {
+      const shown = member.shown();
+      const { user, cid } = member.recorder;
+      return shown === undefined ? [] : [{ user, cid, shown }];
+    });
   }
 
   problems(): string[] {
@@ -146,4 +161,10 @@ export class Crowd {
       await sleep(POLL_MS);
     }
   }
+}
+
+/** Received, and where there is a screen, on it. */
+function hasAll(member: Member, head: number): boolean {
+  const { joined, newest } = member.recorder;
+  return joined && newest >= head && member.shows(head);
 }

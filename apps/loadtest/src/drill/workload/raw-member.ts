@@ -63,6 +63,12 @@ export class RawMember implements Member {
     this.#pump();
   }
 
+  shows(): boolean {
+    return true;
+  }
+
+  shown(): undefined {}
+
   problems(): string[] {
     return this.#problems;
   }

@@ -14,7 +14,7 @@ export function recordedSocket(recorder: Recorder, route: Route): new (url: stri
     #over = false;
 
     constructor(url: string, protocols?: string | string[]) {
-      recorder.dialed();
+      recorder.dialed(route.url);
       this.#socket = new WebSocket(route.to(url).replace(/^http/, 'ws'), protocols);
       this.#socket.onopen = (event) => this.onopen?.(event);
       this.#socket.onmessage = (event) => this.#receive(event.data);

@@ -44,14 +44,14 @@ function record(play: (recorder: Recorder) => void): HistoryEvent[] {
 
 test('a send that is accepted, lost, and sent again', () => {
   const events = record((recorder) => {
-    recorder.dialed();
+    recorder.dialed('n1');
     recorder.up({ t: 'join', cid: CID });
     recorder.down(joined(0));
     recorder.up({ t: 'send', cid: CID, mid: 'm-one', kind: 'text', body: body('one') });
     recorder.down(ack('m-one', 1, 'accepted'));
     recorder.down(message(1, 'one', { stage: 'accepted' }));
     recorder.closed();
-    recorder.dialed();
+    recorder.dialed('n1');
     recorder.up({ t: 'sync', convs: [{ cid: CID, rev: 1 }] });
     recorder.down(joined(1, 2));
     recorder.down({ t: 'change', cid: CID, rev: 2, op: 'lost', seqs: [1], by: 'system', at: 2 });
@@ -65,6 +65,7 @@ test('a send that is accepted, lost, and sent again', () => {
     ...['joined 1', 'invoke 1', 'ok 1', 'recv 1', 'info 1'],
     ...['joined 2', 'lost 2', 'info 2', 'invoke 2', 'ok 2', 'recv 2', 'drained 2'],
   ]);
+  expect(events[2]).toMatchObject({ stage: 'accepted', by: 'n1' });
   expect(events[5]).toMatchObject({ since: 1, head: 1 });
   const history = [
     historyEvent(CID, { seq: 1, mid: 'l1', from: 'system', h: bodyDigest({}), lost: true }),
@@ -83,7 +84,7 @@ test('a send that is accepted, lost, and sent again', () => {
 
 test('a join by rev goes on behind the newest message that is not newer than it', () => {
   const events = record((recorder) => {
-    recorder.dialed();
+    recorder.dialed('n1');
     recorder.up({ t: 'join', cid: CID });
     recorder.down(joined(7, 9));
     recorder.down(message(8, 'eight', { rev: 11 }));
@@ -98,7 +99,7 @@ test('a join by rev goes on behind the newest message that is not newer than it'
 
 test('what a connection that ended left open is unknown', () => {
   const events = record((recorder) => {
-    recorder.dialed();
+    recorder.dialed('n1');
     for (const mid of ['m-a', 'm-b', 'm-c']) recorder.up({ t: 'send', cid: CID, mid, kind: 'text', body: body(mid) });
     recorder.down(ack('m-a', 1, 'saved'));
     recorder.down({ t: 'error', code: 'server_busy', msg: '', ref: { t: 'send', cid: CID, mid: 'm-b' } });

@@ -13,12 +13,13 @@ const UNKNOWN = new Set(['store_unavailable', 'internal']);
  * matter here. Call `dialed` for each connection, then `up` and `down` with its frames.
  */
 export class Recorder {
+  readonly user: string;
   readonly cid: string;
-  readonly #user: string;
   readonly #history: HistoryWriter;
   readonly #acks: Acks;
   /** Number of the connection. */
   #connection = 0;
+  #node = '';
   #where = '';
   /** Joined on this connection, and not told otherwise since. */
   #joined = false;
@@ -28,12 +29,14 @@ export class Recorder {
   #head = 0;
   /** Where the device was at which rev, ascending. */
   #marks: { rev: number; seq: number }[] = [];
+  /** The seq that was acked as saved last on this connection. */
+  #savedPos = 0;
   /** Sent on this connection and without an answer. */
   readonly #waiting = new Set<string>();
 
   constructor({ user, cid, history, acks }: { user: string; cid: string; history: HistoryWriter; acks: Acks }) {
     this.cid = cid;
-    this.#user = user;
+    this.user = user;
     this.#history = history;
     this.#acks = acks;
   }
@@ -47,10 +50,13 @@ export class Recorder {
     return this.#connection;
   }
 
-  dialed(): void {
+  /** `node`: a name for whom it goes to. */
+  dialed(node: string): void {
     this.#connection++;
+    this.#node = node;
+    this.#savedPos = 0;
     this.#joined = false;
-    this.#where = `"u":${JSON.stringify(this.#user)},"d":"${this.#user}-1","k":${this.#connection},"cid":${JSON.stringify(this.cid)}`;
+    this.#where = `"u":${JSON.stringify(this.user)},"d":"${this.user}-1","k":${this.#connection},"cid":${JSON.stringify(this.cid)}`;
   }
 
   up(frame: UpFrame): void {
@@ -116,13 +122,18 @@ export class Recorder {
     const via = seq <= this.#head ? 'replay' : 'live';
     this.#tell({ ev: 'recv', via, seq, mid, from, h: bodyDigest(body), ...marksOf(frame) });
     if (seq > this.newest) this.#marks.push({ rev, seq });
-    if (from === this.#user && frame.stage === undefined) this.#acks.saved(mid);
+    if (from === this.user && frame.stage === undefined) this.#acks.saved(mid);
   }
 
   #onAck({ mid, pos, stage, dup }: { mid: string; pos: number; stage: 'accepted' | 'saved'; dup?: true | undefined }): void {
     if (stage === 'saved') this.#waiting.delete(mid);
-    this.#acks.acked(mid, stage);
-    this.#tell({ ev: 'ok', op: 'send', mid, seq: pos, ...(dup ? { dup } : {}), ...(stage === 'accepted' ? { stage } : {}) });
+    this.#acks.acked(mid, stage, dup);
+    if (stage === 'saved' && dup !== true) {
+      if (pos < this.#savedPos) this.#acks.backwards++;
+      this.#savedPos = pos;
+    }
+    const more = { ...(dup ? { dup } : {}), ...(stage === 'accepted' ? { stage, by: this.#node } : {}) };
+    this.#tell({ ev: 'ok', op: 'send', mid, seq: pos, ...more });
   }
 
   #onError({ code, ref }: Extract<DownFrame, { t: 'error' }>): void {
