@@ -1,7 +1,8 @@
 import { ulidBound } from '@gapless/kit';
 import { ChatError, outcomeError } from '../errors.ts';
 import type { AcceptTail } from '../ports/accept-log.ts';
-import type { EpochDeps, Epochs } from './epochs.ts';
+import type { EpochDeps } from './deps.ts';
+import type { Epochs } from './epochs.ts';
 
 /** How far an idle conversation may be ahead of the store: what one person types while the database is away for half a minute. */
 export const WINDOW_MIN = 64;

@@ -1,13 +1,8 @@
-import type { Clock } from '@gapless/kit';
 import { ChatError } from '../errors.ts';
-import { type AcceptLog, AcceptLogAway } from '../ports/accept-log.ts';
-import type { Log } from '../ports/log.ts';
-import type { Store } from '../ports/store.ts';
-import type { Writer } from '../writer.ts';
+import { AcceptLogAway } from '../ports/accept-log.ts';
+import type { EpochDeps } from './deps.ts';
 import { GoneNodes, LEASE_MS } from './gone-nodes.ts';
-import type { TwoPhaseMetrics } from './metrics.ts';
 import { appendLeftovers, settle } from './settlement.ts';
-import type { UnsavedMessages } from './unsaved.ts';
 import { Verification } from './verification.ts';
 
 /** Between two looks at the state in the store; quicker while something is going on. */
@@ -41,30 +36,6 @@ const EPOCH_STEP_MAX = 1_000_000;
 /** Longer than settling takes between two signs of life. */
 const LEADER_MS = 10_000;
 const LEADER = 'accept-leader';
-
-/** Read at every decision. */
-export interface TwoPhaseRules {
-  readonly enabled: boolean;
-  /** Of conversations, 0 to 100. */
-  readonly percent: number;
-  readonly deliverBeforeSaved: boolean;
-  /** Without the accept log the store takes the sends; else they are refused until it is back. */
-  readonly failOpen: boolean;
-}
-
-export interface EpochDeps {
-  readonly node: string;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly store: Store;
-  readonly accept: AcceptLog;
-  readonly writer: Pick<Writer, 'append'>;
-  readonly unsaved: UnsavedMessages;
-  readonly rules: TwoPhaseRules;
-  readonly metrics: TwoPhaseMetrics;
-  /** 0 to 1. */
-  readonly random: () => number;
-}
 
 /** The epoch ended before the call was made. */
 export class EpochOver extends Error {

@@ -1,4 +1,4 @@
-import type { EpochDeps } from './epochs.ts';
+import type { EpochDeps } from './deps.ts';
 
 /** A node that was not seen for so long is taken for gone. Five turns of `Epochs`: a slow store is no death. */
 export const LEASE_MS = 5_000;

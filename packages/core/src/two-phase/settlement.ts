@@ -2,7 +2,7 @@ import type { Accepted, AcceptLog } from '../ports/accept-log.ts';
 import { AcceptLogAway } from '../ports/accept-log.ts';
 import type { OpenConversation } from '../ports/accept-store.ts';
 import type { Outcome } from '../ports/store.ts';
-import type { EpochDeps } from './epochs.ts';
+import type { EpochDeps } from './deps.ts';
 import { LEASE_MS } from './gone-nodes.ts';
 
 /** Conversations settled, and entries read, at a time. */

@@ -1,5 +1,5 @@
 import { ChatError } from '../errors.ts';
-import type { EpochDeps } from './epochs.ts';
+import type { EpochDeps } from './deps.ts';
 
 /** What is unsaved for so long is asked for: the notice may be lost. */
 const OVERDUE_MS = 2_000;
