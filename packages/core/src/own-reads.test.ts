@@ -282,3 +282,14 @@ test('messages of another node are shown as soon as they are heard of, and writt
   await under.commit([send('ann')]);
   expect((await store.conversationView('ann', 'c'))?.lastRead).toBe(3);
 });
+
+test('a message that is heard of after its sender was removed shows nothing', async () => {
+  const { under, ownReads, store } = await start();
+  const entries = [];
+  for (const command of [send('ann'), { op: 'remove', cid: 'c', by: 'bob', at: 1, uid: 'ann' } as const]) {
+    const [outcome] = await under.commit([command]);
+    entries.push((outcome as { entry: Parameters<typeof committedEntry>[0] }).entry);
+  }
+  for (const entry of entries.toReversed()) ownReads.heard({ entries: [committedEntry(entry)], receipts: [], revs: [] });
+  expect(await store.positions('c')).toEqual([]);
+});

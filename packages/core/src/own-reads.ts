@@ -66,6 +66,9 @@ export class OwnReads {
   /** Written, or written by another node. Two generations: in the older one is what was put in before the last turn. */
   #shown = new ReadPositions();
   #fading = new ReadPositions();
+  /** Who was removed or came back lately, and at which rev: a message of before may be heard of after it. Two generations as well. */
+  #changed = new ReadPositions();
+  #changedBefore = new ReadPositions();
   #underWay: Promise<void> | undefined;
   #stopWait: (() => void) | undefined;
   #stopHealWait: (() => void) | undefined;
@@ -217,6 +220,8 @@ export class OwnReads {
   }
 
   #show(position: ReadPosition): void {
+    const { cid, uid, rev } = position;
+    if (Math.max(this.#changed.get(cid, uid), this.#changedBefore.get(cid, uid)) > rev) return;
     this.#shown.raise(position);
     if (this.#shown.size >= this.#limits.shownMax) this.#turn();
   }
@@ -224,12 +229,17 @@ export class OwnReads {
   #turn(): void {
     this.#fading = this.#shown;
     this.#shown = new ReadPositions();
+    this.#changedBefore = this.#changed;
+    this.#changed = new ReadPositions();
   }
 
   /** Who was removed, or comes back, has read nothing. What they wrote since counts: another node's change may be heard of late. */
   #forget(cid: string, rev: number, detail: ChangeDetail): void {
     if (detail.op !== 'participants_added' && detail.op !== 'participants_removed') return;
-    for (const uid of detail.users) for (const positions of this.#all()) positions.delete(cid, uid, rev);
+    for (const uid of detail.users) {
+      for (const positions of this.#all()) positions.delete(cid, uid, rev);
+      this.#changed.raise({ cid, uid, pos: rev, rev });
+    }
   }
 
   #all(): readonly ReadPositions[] {
