@@ -254,3 +254,20 @@ test('a notice that is quicker than the answer of the log is not missed', async 
   // No time passes.
   expect(await saved).toMatchObject({ seq });
 });
+
+test('what was said to be saved is not said to be only accepted when it comes again', async () => {
+  connectWith((log) => ({
+    async saved(...args) {
+      await world.clock.sleep(500);
+      return log.saved(...args);
+    },
+  }));
+  const node = await started();
+  const cid = await world.conversation();
+  const command = world.send(cid);
+  const first = await world.sent(node, command);
+  await world.settle(first.saved!);
+  const again = await node.road.append(command);
+  expect(again).toMatchObject({ ok: true, seq: 1, dup: true });
+  expect(again).not.toHaveProperty('saved');
+});

@@ -71,11 +71,13 @@ export class Acceptance {
         const { seq, rev, at, dup } = outcome;
         const own = { ok: true, op: 'send', seq, rev, at, dup } as const;
         const accepted: Accepted = { epoch, seq, rev, node, send: { ...withoutRights(command), at } };
-        resolve(outcome.saved ? own : { ...own, saved: unsaved.wait(accepted, clock.elapsed()) });
+        // The notice of a save may have been here before the log knew of it: what was said to be saved stays so.
+        const isSaved = outcome.saved || (dup && unsaved.isSaved(accepted));
+        resolve(isSaved ? own : { ...own, saved: unsaved.wait(accepted, clock.elapsed()) });
         if (!dup) count++;
         // What an earlier call did of which nobody heard, nobody was told of either.
-        if (outcome.saved && doubtful) entries.push(savedEntry(accepted));
-        else if (!outcome.saved && (!dup || doubtful) && rules.deliverBeforeSaved) entries.push(toldEntry(accepted));
+        if (isSaved && doubtful) entries.push(savedEntry(accepted));
+        else if (!isSaved && (!dup || doubtful) && rules.deliverBeforeSaved) entries.push(toldEntry(accepted));
       } else if (outcome.code === 'mid_conflict' || outcome.code === 'bad_frame') {
         const { code, say } = outcome;
         resolve({ ok: false, code, ...(say === undefined ? {} : { say }) });

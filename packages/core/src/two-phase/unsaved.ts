@@ -64,14 +64,20 @@ export class UnsavedMessages {
     return [...(this.#known.get(cid)?.values() ?? [])].map(({ accepted }) => accepted);
   }
 
+  /** Whether a notice of the last ones said so. */
+  isSaved({ epoch, rev, send }: Accepted): boolean {
+    const notice = this.#noticeOf(send.cid);
+    return notice?.epoch === epoch && notice.rev >= rev;
+  }
+
   /** It is kept until it is saved. */
   note(accepted: Accepted, now: number): void {
-    if (!this.#isSaved(accepted)) this.#entry(accepted, now);
+    if (!this.isSaved(accepted)) this.#entry(accepted, now);
   }
 
   /** Resolves when it is saved; rejects when it is lost. */
   wait(accepted: Accepted, now: number): Promise<Numbers> {
-    if (this.#isSaved(accepted)) return Promise.resolve(numbersOf(accepted));
+    if (this.isSaved(accepted)) return Promise.resolve(numbersOf(accepted));
     const { promise, resolve, reject } = Promise.withResolvers<Numbers>();
     // Nobody may listen: a request over HTTP is answered when it is accepted.
     promise.catch(() => {});
@@ -133,11 +139,6 @@ export class UnsavedMessages {
 
   #noticeOf(cid: string): SavedRev | undefined {
     return this.#notices.get(cid) ?? this.#noticesBefore.get(cid);
-  }
-
-  #isSaved({ epoch, rev, send }: Accepted): boolean {
-    const notice = this.#noticeOf(send.cid);
-    return notice?.epoch === epoch && notice.rev >= rev;
   }
 
   #entry(accepted: Accepted, now: number): Unsaved {
