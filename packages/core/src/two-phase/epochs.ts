@@ -1,5 +1,6 @@
 import { ChatError } from '../errors.ts';
 import { AcceptLogAway } from '../ports/accept-log.ts';
+import type { AcceptState } from '../ports/accept-store.ts';
 import type { EpochDeps } from './deps.ts';
 import { GoneNodes, LEASE_MS } from './gone-nodes.ts';
 import { appendLeftovers, settle } from './settlement.ts';
@@ -309,13 +310,23 @@ export class Epochs {
     const { store, node, metrics } = this.#deps;
     metrics.epoch(epoch, 'over');
     await this.#handIn(epoch);
-    if (!(await store.acquireLease(LEADER, node, LEADER_MS))) return;
+    if (!(await this.#leads(epoch, 'settling'))) return;
     const settled = await settle(this.#deps, epoch, () => store.acquireLease(LEADER, node, LEADER_MS));
     if (!settled) return;
     await store.moveAcceptState({ epoch, state: 'settling' }, { epoch, state: 'closed' });
     this.look();
     // Whoever leads next need not wait for it to end.
     await store.releaseLease(LEADER, node);
+  }
+
+  /** Whether this node is the one to bring about what comes after that state: nobody else did while it asked. */
+  async #leads(epoch: number, state: AcceptState['state']): Promise<boolean> {
+    const { store, node } = this.#deps;
+    if (!(await store.acquireLease(LEADER, node, LEADER_MS))) return false;
+    const now = await store.acceptState();
+    if (now.epoch === epoch && now.state === state) return true;
+    await store.releaseLease(LEADER, node);
+    return false;
   }
 
   #rest(): void {
@@ -343,7 +354,7 @@ export class Epochs {
 
   async #begin(epoch: number): Promise<void> {
     const { store, accept, node, clock, log } = this.#deps;
-    if (clock.elapsed() < this.#restUntil || !(await store.acquireLease(LEADER, node, LEADER_MS))) return;
+    if (clock.elapsed() < this.#restUntil || !(await this.#leads(epoch, 'closed'))) return;
     // The one next to it bars those who have not heard that this one is over: see settlement.ts.
     // A beginning that nobody was told of has a number that is gone.
     const last = Math.max(epoch, (await accept.epoch()) ?? 0);
