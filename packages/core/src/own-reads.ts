@@ -172,6 +172,7 @@ export class OwnReads {
   }
 
   #wait(position: ReadPosition): void {
+    if (this.#isOver(position)) return;
     this.#waiting.raise(position);
     if (this.#stopWait === undefined && this.#underWay === undefined) this.#writeIn(this.#limits.mergeMs);
   }
@@ -220,15 +221,27 @@ export class OwnReads {
   }
 
   #show(position: ReadPosition): void {
-    const { cid, uid, rev } = position;
-    if (Math.max(this.#changed.get(cid, uid), this.#changedBefore.get(cid, uid)) > rev) return;
+    if (this.#isOver(position)) return;
     this.#shown.raise(position);
-    if (this.#shown.size >= this.#limits.shownMax) this.#turn();
+    if (this.#shown.size >= this.#limits.shownMax) this.#turnShown();
+  }
+
+  /** Its sender was removed, or came back, since. */
+  #isOver({ cid, uid, rev }: ReadPosition): boolean {
+    return Math.max(this.#changed.get(cid, uid), this.#changedBefore.get(cid, uid)) > rev;
   }
 
   #turn(): void {
+    this.#turnShown();
+    this.#turnChanged();
+  }
+
+  #turnShown(): void {
     this.#fading = this.#shown;
     this.#shown = new ReadPositions();
+  }
+
+  #turnChanged(): void {
     this.#changedBefore = this.#changed;
     this.#changed = new ReadPositions();
   }
@@ -239,6 +252,7 @@ export class OwnReads {
     for (const uid of detail.users) {
       for (const positions of this.#all()) positions.delete(cid, uid, rev);
       this.#changed.raise({ cid, uid, pos: rev, rev });
+      if (this.#changed.size >= this.#limits.shownMax) this.#turnChanged();
     }
   }
 

@@ -310,23 +310,25 @@ export class Epochs {
     const { store, node, metrics } = this.#deps;
     metrics.epoch(epoch, 'over');
     await this.#handIn(epoch);
-    if (!(await this.#leads(epoch, 'settling'))) return;
-    const settled = await settle(this.#deps, epoch, () => store.acquireLease(LEADER, node, LEADER_MS));
-    if (!settled) return;
-    await store.moveAcceptState({ epoch, state: 'settling' }, { epoch, state: 'closed' });
-    this.look();
-    // Whoever leads next need not wait for it to end.
-    await store.releaseLease(LEADER, node);
+    await this.#lead(epoch, 'settling', async () => {
+      const settled = await settle(this.#deps, epoch, () => store.acquireLease(LEADER, node, LEADER_MS));
+      if (!settled) return;
+      await store.moveAcceptState({ epoch, state: 'settling' }, { epoch, state: 'closed' });
+      this.look();
+    });
   }
 
-  /** Whether this node is the one to bring about what comes after that state: nobody else did while it asked. */
-  async #leads(epoch: number, state: AcceptState['state']): Promise<boolean> {
+  /** Brings about what comes after that state, if nobody else is at it, or did it while it was asked. Whoever leads next need not wait. */
+  async #lead(epoch: number, state: AcceptState['state'], task: () => Promise<void>): Promise<void> {
     const { store, node } = this.#deps;
-    if (!(await store.acquireLease(LEADER, node, LEADER_MS))) return false;
-    const now = await store.acceptState();
-    if (now.epoch === epoch && now.state === state) return true;
-    await store.releaseLease(LEADER, node);
-    return false;
+    if (!(await store.acquireLease(LEADER, node, LEADER_MS))) return;
+    try {
+      const now = await store.acceptState();
+      if (now.epoch === epoch && now.state === state) await task();
+    } finally {
+      // Where that fails the lease ends by itself.
+      await store.releaseLease(LEADER, node).catch(() => {});
+    }
   }
 
   #rest(): void {
@@ -353,8 +355,11 @@ export class Epochs {
   }
 
   async #begin(epoch: number): Promise<void> {
-    const { store, accept, node, clock, log } = this.#deps;
-    if (clock.elapsed() < this.#restUntil || !(await this.#leads(epoch, 'closed'))) return;
+    if (this.#deps.clock.elapsed() >= this.#restUntil) await this.#lead(epoch, 'closed', () => this.#beginNext(epoch));
+  }
+
+  async #beginNext(epoch: number): Promise<void> {
+    const { store, accept, node, log } = this.#deps;
     // The one next to it bars those who have not heard that this one is over: see settlement.ts.
     // A beginning that nobody was told of has a number that is gone.
     const last = Math.max(epoch, (await accept.epoch()) ?? 0);
@@ -364,7 +369,6 @@ export class Epochs {
     if (await store.moveAcceptState({ epoch, state: 'closed' }, { epoch: next, state: 'open' }))
       log.info({ epoch: next }, 'an epoch of the accept log begins');
     this.look();
-    await store.releaseLease(LEADER, node);
   }
 
   async #lookAtNodes(epoch: number): Promise<void> {
