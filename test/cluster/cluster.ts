@@ -78,11 +78,11 @@ export async function metric({ url }: { url: string }, name: string): Promise<nu
   );
 }
 
-/** Resolves when it holds. */
-export async function until(holds: () => boolean | Promise<boolean>, fact: string): Promise<void> {
+/** Resolves when it holds. `fact` may say how things are by then. */
+export async function until(holds: () => boolean | Promise<boolean>, fact: string | (() => string)): Promise<void> {
   const end = performance.now() + FACT_MAX_MS;
   while (!(await holds())) {
-    if (performance.now() > end) throw new Error(`waited ${FACT_MAX_MS} ms until ${fact}`);
+    if (performance.now() > end) throw new Error(`waited ${FACT_MAX_MS} ms until ${typeof fact === 'string' ? fact : fact()}`);
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
 }

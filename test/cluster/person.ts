@@ -79,7 +79,7 @@ export class Person {
       }
       this.#client = client;
       client.socket.on('message', () => this.#take(client));
-      this.#send({ t: 'sync', convs: [{ cid: this.cid, rev: this.#rev }] });
+      this.#sync();
       for (const mid of this.#unacked) this.#sendText(mid);
       this.#say();
       await client.closed;
@@ -109,15 +109,22 @@ export class Person {
     setTimeout(() => this.#say(), REST_MS);
   }
 
-  /** Who is told to try later does, with the same mid. */
+  /** Who is told to try later does: joins anew, or sends with the same mid. */
   #onError({ code, ref }: { code: string; ref?: { t: string; mid?: string } | undefined }): void {
     const again = ref?.mid;
-    if (again === undefined || !['store_unavailable', 'server_busy'].includes(code)) {
+    if ((again === undefined && ref?.t !== 'sync') || !['store_unavailable', 'server_busy'].includes(code)) {
       this.problems.push(`error ${code} ${JSON.stringify(ref)}`);
       return;
     }
     this.refused.push(code);
-    void pause().then(() => this.#unacked.has(again) && this.#sendText(again));
+    void pause().then(() => {
+      if (again === undefined) this.#sync();
+      else if (this.#unacked.has(again)) this.#sendText(again);
+    });
+  }
+
+  #sync(): void {
+    this.#send({ t: 'sync', convs: [{ cid: this.cid, rev: this.#rev }] });
   }
 
   #say(): void {
@@ -158,7 +165,11 @@ export async function expectSame(people: readonly Person[], nodes: readonly { re
   const { name: reader, cid } = people[0]!;
   for (const { url } of nodes) {
     const history = await new HttpClient(url, await signToken(reader)).history(cid);
-    await until(() => people.every(({ seen }) => seen.length >= history.length), 'everybody has seen everything');
+    await until(
+      () => people.every(({ seen }) => seen.length >= history.length),
+      () =>
+        `everybody has seen all ${history.length}: ${people.map(({ name, seen, problems }) => [name, seen.length, ...problems].join(' ')).join('; ')}`,
+    );
     expect(history.map(({ seq }) => seq)).toEqual(history.map((_, i) => i + 1));
     expect(new Set(history.map(({ mid }) => mid)).size).toBe(history.length);
     expect(people.reduce((sum, { acked }) => sum + acked.size, 0)).toBe(history.length);

@@ -16,10 +16,11 @@ await overEach(['redis', 'nats'], ({ env }) => {
     if ('reason' in postgres) throw new Error(postgres.reason);
     onTestFinished(() => postgres.remove());
     const cluster = await startCluster({ nodes: 2, env, store: await postgres.createDatabase() });
-    const cid = await cluster.group(...NAMES, 'eve');
+    const cid = await cluster.group(...NAMES, 'eve', 'fay');
     const people = peopleOn(cluster.nodes, cid, NAMES);
     const listener = await cluster.connect(cluster.nodes[0]!, 'eve');
     await listener.join(cid);
+    const late = await cluster.connect(cluster.nodes[1]!, 'fay');
     for (const person of people) person.talk();
     await progress(people, 20);
     await postgres.kill();
@@ -29,15 +30,20 @@ await overEach(['redis', 'nats'], ({ env }) => {
       expect((await readiness(url)).checks.store).toBe('store_unavailable');
       expect((await fetch(`${url}/livez`)).status).toBe(200);
     }
+    late.send({ t: 'sync', convs: [{ cid, since: 0 }] });
+    expect(await late.wait('error')).toMatchObject({ code: 'store_unavailable', ref: { t: 'sync' } });
     await postgres.start();
     for (const { url } of cluster.nodes) await until(async () => (await readiness(url)).status === 200, 'the node is ready again');
     await progress(people, 20);
     for (const person of people) await person.hush();
     await expectSame(people, cluster.nodes);
     const total = people.reduce((sum, { acked }) => sum + acked.size, 0);
-    // Also who did nothing but listen.
-    await listener.wait('message', ({ seq }) => seq === total);
-    expect(messages(listener, cid).map(({ seq }) => seq)).toEqual(range(1, total));
+    // Also who did nothing but listen, and who joins again.
+    await late.join(cid, { since: 0 });
+    for (const client of [listener, late]) {
+      await client.wait('message', ({ seq }) => seq === total);
+      expect(messages(client, cid).map(({ seq }) => seq)).toEqual(range(1, total));
+    }
     for (const person of people) await person.leave();
     for (const node of cluster.nodes) expect(await node.stop()).toBe(0);
   });

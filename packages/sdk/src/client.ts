@@ -219,10 +219,9 @@ class LiveClient implements Client {
     if (ref?.t === 'send') this.#queue.onError(frame);
     else if (ref?.t === 'join' || ref?.t === 'sync') {
       // Two requests for one conversation were on their way, and the other one was answered: the server left it all the same.
-      const left = ref.t === 'join' && conversation?.joined === true;
-      if (left) conversation.onDisconnect();
-      if (!final || left) this.#rejoinLater(retryAfterMs);
-      else if (conversation?.joined === false) conversation.fail(code);
+      const left = this.#asked(ref.cid).filter((each) => each.onJoinRefused());
+      if (!final || left.length > 0) this.#rejoinLater(retryAfterMs);
+      else conversation?.fail(code);
     } else if ((ref?.t === 'ack' || ref?.t === 'read') && !final && conversation !== undefined) {
       const { t } = ref;
       setTimeout(() => conversation.onPositionError(t), retryAfterMs);
@@ -231,7 +230,12 @@ class LiveClient implements Client {
     this.#emit('error', frame);
   }
 
-  /** All that are still without an answer: a refused `sync` does not say which it was about. */
+  /** Whom a refused join may have been about: a refused `sync` does not say. */
+  #asked(cid: string | undefined): LiveConversation[] {
+    return [...this.#conversations.values()].filter((each) => (cid === undefined ? each.joinPending : each.cid === cid));
+  }
+
+  /** All that are without an answer. */
   #rejoinLater(delayMs: number): void {
     this.#rejoinTimer ??= setTimeout(() => {
       this.#rejoinTimer = undefined;

@@ -1,4 +1,4 @@
-import type { DownFrame } from '@gapless/protocol';
+import type { DownFrame, DownFrameOf } from '@gapless/protocol';
 import { expect, test, vi } from 'vitest';
 import type { FakeSocket } from './testing/fake-connection.ts';
 import { online, opened, outcome, range, seqs, setup, statuses, texts, until } from './testing/setup.ts';
@@ -308,6 +308,33 @@ test('a join that is refused behind another one that was answered is done again'
   await until(() => asked() === before + 1);
   server.post('c1', 'bob', 'hello');
   await until(() => texts(conversation).includes('hello'));
+});
+
+test('a sync that is refused behind a join that was answered is done again for that conversation too', async () => {
+  const { server, client } = await opened();
+  server.open('c2');
+  const held: (() => void)[] = [];
+  server.intercept = (socket, frame) => {
+    const refuse = (ref: NonNullable<DownFrameOf<'error'>['ref']>) =>
+      socket.down({ t: 'error', code: 'store_unavailable', msg: '', ref, retryAfterMs: 100 });
+    if (frame.t === 'join' && frame.cid === 'c2') {
+      // Its answer takes its time: until then the conversation counts as not joined.
+      held.push(() => server.receive(socket, frame));
+      refuse({ t: 'join', cid: 'c1' });
+    } else if (frame.t === 'sync' && held.length > 0) {
+      server.intercept = () => false;
+      for (const answer of held.splice(0)) answer();
+      for (const { cid } of frame.convs) socket.joined.delete(cid);
+      refuse({ t: 'sync' });
+    } else return false;
+    return true;
+  };
+  const second = client.conversation('c2');
+  second.open();
+  const asked = () => server.frames('sync').filter(({ convs }) => convs.some(({ cid }) => cid === 'c2')).length;
+  await until(() => asked() === 2);
+  server.post('c2', 'bob', 'hello');
+  await until(() => texts(second).includes('hello'));
 });
 
 test('open counts; closed and opened again at once is never left, closed for good is', async () => {

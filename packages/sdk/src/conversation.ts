@@ -1,22 +1,21 @@
 import type { DownFrameOf, http, UpFrame } from '@gapless/protocol';
 import { Details } from './details.ts';
 import { History } from './history.ts';
+import { Joining } from './joining.ts';
 import { News } from './news.ts';
 import { Derived } from './observable.ts';
+import { itemOf } from './outbox.ts';
 import { Puller } from './pull.ts';
 import { Reading } from './reading.ts';
 import { Receipts } from './receipts.ts';
 import type { SendQueue } from './send-queue.ts';
 import { Snapshots } from './snapshot.ts';
 import { LOST, Timeline } from './timeline.ts';
-import type { Conversation, HttpApi, Message, NewMessage, OutboxItem, TimelineSnapshot } from './types.ts';
+import type { Conversation, HttpApi, Message, NewMessage, TimelineSnapshot } from './types.ts';
 import { TypingIn, TypingOut } from './typing.ts';
-import { ulid } from './ulid.ts';
 
 /** Closed and opened again within this, as routers and strict modes do, it was never left. */
 const LINGER_MS = 1_000;
-/** Between two tries to begin anew on one connection: a server that goes on leaving gaps is not hammered. */
-const RESTART_MS = 1_000;
 
 export interface ConversationHost {
   readonly http: HttpApi;
@@ -58,14 +57,8 @@ export class LiveConversation implements Conversation {
   readonly #snapshot = new Derived(() => this.#build());
   #opens = 0;
   #linger: ReturnType<typeof setTimeout> | undefined;
-  #joined = false;
-  /** The last join asked for the head. */
-  #atHead = false;
-  #restartedAt = Number.NEGATIVE_INFINITY;
-  #restartTimer: ReturnType<typeof setTimeout> | undefined;
+  readonly #joining = new Joining();
   #head = 0;
-  /** The rev at which the server said that the user takes part: removals up to it were undone. */
-  #joinedRev = 0;
   #error: string | undefined;
 
   constructor(cid: string, host: ConversationHost) {
@@ -97,7 +90,12 @@ export class LiveConversation implements Conversation {
   }
 
   get joined(): boolean {
-    return this.#joined;
+    return this.#joining.joined;
+  }
+
+  /** Asked for, and not answered yet. */
+  get joinPending(): boolean {
+    return this.#joining.pending;
   }
 
   /** For good, as it seemed. */
@@ -109,7 +107,7 @@ export class LiveConversation implements Conversation {
     const lingering = this.#linger !== undefined;
     clearTimeout(this.#linger);
     this.#linger = undefined;
-    if (this.#opens++ === 0 && !(lingering && this.#joined)) this.#host.send({ t: 'join', ...this.joinRequest() });
+    if (this.#opens++ === 0 && !(lingering && this.joined)) this.#host.send({ t: 'join', ...this.joinRequest() });
   }
 
   close(): void {
@@ -137,17 +135,26 @@ export class LiveConversation implements Conversation {
   /** For `join` and `sync`. What comes before the answer belongs to no join any more. */
   joinRequest(): { cid: string; rev?: number } {
     const { rev } = this.#timeline;
-    this.#joined = false;
-    this.#atHead = rev === undefined;
+    this.#joining.requested({ atHead: rev === undefined });
     return rev === undefined ? { cid: this.cid } : { cid: this.cid, rev };
   }
 
   onDisconnect(): void {
-    this.#joined = false;
+    this.#joining.ended();
+    this.#onLeft();
+  }
+
+  #onLeft(): void {
     this.#reading.onDisconnect();
     this.#puller.stop();
-    clearTimeout(this.#restartTimer);
     this.#typingIn.clear();
+  }
+
+  /** A `join`, or a `sync` that may have been about it, was refused. True when it is joined no more, though another request was answered. */
+  onJoinRefused(): boolean {
+    const left = this.#joining.refused();
+    if (left) this.#onLeft();
+    return left;
   }
 
   /** Ends what goes on without a connection, too. A later `joined` begins it again. */
@@ -161,11 +168,10 @@ export class LiveConversation implements Conversation {
     this.#puller.stop();
     if (!this.wanted) return;
     const timeline = this.#timeline;
-    this.#joined = true;
-    this.#joinedRev = frame.rev;
+    this.#joining.answered(frame.rev);
     this.#error = undefined;
     const same = timeline.rev === frame.rev && timeline.newest === frame.head;
-    if (frame.reset || (this.#atHead && !same)) {
+    if (frame.reset || (this.#joining.atHead && !same)) {
       timeline.start(frame);
       this.stop();
       this.#news.startAt(frame.head);
@@ -192,7 +198,7 @@ export class LiveConversation implements Conversation {
   }
 
   onMessage(frame: DownFrameOf<'message'>): void {
-    if (!this.#joined) return;
+    if (!this.joined) return;
     const accepted = this.#timeline.accept(frame);
     if (accepted === 'gap') return this.#restart();
     if (accepted === 'new') this.#onNew(frame);
@@ -212,13 +218,13 @@ export class LiveConversation implements Conversation {
     if (from !== this.#host.userId()) this.#receipts.advance(from, 'read', seq);
     else {
       // Of those before, `joined` has said what counts: one's own from before one was added again do not.
-      if (rev > this.#joinedRev) this.#reading.known(seq);
+      if (rev > this.#joining.rev) this.#reading.known(seq);
       this.#raiseLastRead(seq);
     }
   }
 
   onChangeFrame(frame: DownFrameOf<'change'>): void {
-    if (!this.#joined || !this.#timeline.advance(frame.rev)) return;
+    if (!this.joined || !this.#timeline.advance(frame.rev)) return;
     if (frame.op === LOST) {
       this.#timeline.lose(frame);
       this.#host.queue.onLost(frame);
@@ -229,7 +235,7 @@ export class LiveConversation implements Conversation {
     if (frame.op === 'participants_removed') for (const user of frame.users ?? []) this.#receipts.drop(user);
     this.#host.onChange(frame);
     this.#host.onDetailChanged(this.cid);
-    const isOut = frame.op === 'participants_removed' && frame.users?.includes(this.#host.userId() ?? '') && frame.rev > this.#joinedRev;
+    const isOut = frame.op === 'participants_removed' && frame.users?.includes(this.#host.userId() ?? '') && frame.rev > this.#joining.rev;
     if (isOut) return this.fail('not_participant');
     this.#changed();
   }
@@ -249,7 +255,7 @@ export class LiveConversation implements Conversation {
   }
 
   onTyping({ from, on }: DownFrameOf<'typing'>): void {
-    if (this.#joined && from !== this.#host.userId()) this.#typingIn.set(from, on);
+    if (this.joined && from !== this.#host.userId()) this.#typingIn.set(from, on);
   }
 
   onBehind({ head }: Pick<DownFrameOf<'behind'>, 'head'>): void {
@@ -258,7 +264,7 @@ export class LiveConversation implements Conversation {
   }
 
   onHead(frame: DownFrameOf<'head'>): void {
-    if (!this.#joined) return;
+    if (!this.joined) return;
     this.#puller.onHead(frame);
     this.onBehind(frame);
   }
@@ -293,7 +299,7 @@ export class LiveConversation implements Conversation {
 
   tellPositions(): void {
     const { loaded, newest } = this.#timeline;
-    this.#reading.tell((frame) => this.#host.send(frame), this.#joined && loaded ? newest : 0);
+    this.#reading.tell((frame) => this.#host.send(frame), this.joined && loaded ? newest : 0);
   }
 
   markRead(seq: number = this.#timeline.newest): void {
@@ -318,17 +324,9 @@ export class LiveConversation implements Conversation {
     return sent;
   }
 
-  async #send({ kind = 'text', body, ...rest }: NewMessage): Promise<Message> {
+  async #send(message: NewMessage): Promise<Message> {
     this.#typingOut.set(false);
-    // A copy: what is sent again must be what was sent first.
-    const { createdAt, ...fields } = structuredClone<OutboxItem>({
-      ...rest,
-      cid: this.cid,
-      mid: ulid(),
-      kind,
-      body,
-      createdAt: Date.now(),
-    });
+    const { createdAt, ...fields } = itemOf(this.cid, message);
     const saved = await this.#host.queue.send({ ...fields, createdAt });
     return { ...fields, ...saved, from: this.#host.userId() ?? '', status: 'sent' };
   }
@@ -370,15 +368,9 @@ export class LiveConversation implements Conversation {
   #restart(): void {
     this.#timeline.clear();
     this.stop();
-    this.#joined = false;
-    const rejoin = () => {
-      this.#restartedAt = Date.now();
+    this.#joining.restart(() => {
       if (this.wanted) this.#host.send({ t: 'join', ...this.joinRequest() });
-    };
-    const waitMs = this.#restartedAt + RESTART_MS - Date.now();
-    clearTimeout(this.#restartTimer);
-    if (waitMs > 0) this.#restartTimer = setTimeout(rejoin, waitMs);
-    else rejoin();
+    });
     this.#changed();
   }
 

@@ -1,4 +1,10 @@
-import type { OutboxItem, OutboxStorage } from './types.ts';
+import type { NewMessage, OutboxItem, OutboxStorage } from './types.ts';
+import { ulid } from './ulid.ts';
+
+/** A copy: what is sent again must be what was sent first. */
+export function itemOf(cid: string, { kind = 'text', ...message }: NewMessage): OutboxItem {
+  return structuredClone<OutboxItem>({ ...message, cid, mid: ulid(), kind, createdAt: Date.now() });
+}
 
 /** Forgets with the page. */
 export function memoryOutbox(): OutboxStorage {
