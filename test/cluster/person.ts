@@ -29,7 +29,7 @@ export class Person {
   readonly seen: { seq: number; mid: string }[] = [];
   /** What no client should see. */
   readonly problems: string[] = [];
-  /** Codes of errors after which it sent again. */
+  /** Codes of errors after which it sent, or joined, again. */
   readonly refused: string[] = [];
   readonly #options: PersonOptions;
   readonly #unacked = new Set<string>();
@@ -117,8 +117,10 @@ export class Person {
       return;
     }
     this.refused.push(code);
+    const client = this.#client;
     void pause().then(() => {
-      if (again === undefined) this.#sync();
+      // Another connection has joined by itself; twice would show everything twice.
+      if (again === undefined) this.#client === client && this.#sync();
       else if (this.#unacked.has(again)) this.#sendText(again);
     });
   }

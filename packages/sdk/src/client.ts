@@ -1,9 +1,8 @@
 import type { DownFrame, DownFrameOf } from '@gapless/protocol';
-import { ERRORS } from '@gapless/protocol/codes';
 import { Connection } from './connection.ts';
 import { LiveConversation } from './conversation.ts';
 import { LiveConversationList } from './conversation-list.ts';
-import { knownCode } from './errors.ts';
+import { retryOf } from './errors.ts';
 import { createHttpApi, createRequest } from './http.ts';
 import { callListener } from './observable.ts';
 import { memoryOutbox } from './outbox.ts';
@@ -213,13 +212,12 @@ class LiveClient implements Client {
 
   #onError(frame: DownFrameOf<'error'>): void {
     const { code, ref, retryAfterMs = RETRY_MS } = frame;
-    const known = knownCode(code);
-    const final = known !== undefined && ERRORS[known].retry === 'never';
+    const final = retryOf(code) === 'never';
     const conversation = ref?.cid === undefined ? undefined : this.#conversations.get(ref.cid);
     if (ref?.t === 'send') this.#queue.onError(frame);
     else if (ref?.t === 'join' || ref?.t === 'sync') {
       // Two requests for one conversation were on their way, and the other one was answered: the server left it all the same.
-      const left = this.#asked(ref.cid).filter((each) => each.onJoinRefused());
+      const left = this.#asked(ref.cid).filter((each) => each.onJoinRefused({ named: ref.cid !== undefined }));
       if (!final || left.length > 0) this.#rejoinLater(retryAfterMs);
       else conversation?.fail(code);
     } else if ((ref?.t === 'ack' || ref?.t === 'read') && !final && conversation !== undefined) {
@@ -230,12 +228,12 @@ class LiveClient implements Client {
     this.#emit('error', frame);
   }
 
-  /** Whom a refused join may have been about: a refused `sync` does not say. */
+  /** Whom a refusal may be about: that of a whole `sync` does not say. */
   #asked(cid: string | undefined): LiveConversation[] {
     return [...this.#conversations.values()].filter((each) => (cid === undefined ? each.joinPending : each.cid === cid));
   }
 
-  /** All that are without an answer. */
+  /** All that are wanted and not joined. */
   #rejoinLater(delayMs: number): void {
     this.#rejoinTimer ??= setTimeout(() => {
       this.#rejoinTimer = undefined;

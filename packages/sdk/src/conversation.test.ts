@@ -1,4 +1,4 @@
-import type { DownFrame, DownFrameOf } from '@gapless/protocol';
+import type { DownFrame } from '@gapless/protocol';
 import { expect, test, vi } from 'vitest';
 import type { FakeSocket } from './testing/fake-connection.ts';
 import { online, opened, outcome, range, seqs, setup, statuses, texts, until } from './testing/setup.ts';
@@ -311,30 +311,58 @@ test('a join that is refused behind another one that was answered is done again'
 });
 
 test('a sync that is refused behind a join that was answered is done again for that conversation too', async () => {
-  const { server, client } = await opened();
-  server.open('c2');
+  const { server, client } = setup();
+  for (const cid of ['c1', 'c2']) server.open(cid);
   const held: (() => void)[] = [];
+  let refusals = 0;
   server.intercept = (socket, frame) => {
-    const refuse = (ref: NonNullable<DownFrameOf<'error'>['ref']>) =>
-      socket.down({ t: 'error', code: 'store_unavailable', msg: '', ref, retryAfterMs: 100 });
-    if (frame.t === 'join' && frame.cid === 'c2') {
-      // Its answer takes its time: until then the conversation counts as not joined.
-      held.push(() => server.receive(socket, frame));
-      refuse({ t: 'join', cid: 'c1' });
-    } else if (frame.t === 'sync' && held.length > 0) {
-      server.intercept = () => false;
-      for (const answer of held.splice(0)) answer();
-      for (const { cid } of frame.convs) socket.joined.delete(cid);
-      refuse({ t: 'sync' });
+    if (frame.t === 'join') held.push(() => server.receive(socket, frame));
+    else if (frame.t === 'sync' && refusals++ < 2) {
+      const isSecond = refusals === 2;
+      setTimeout(() => {
+        // The join came before it, and took its time.
+        if (isSecond) {
+          server.intercept = () => false;
+          for (const answer of held) answer();
+          for (const { cid } of frame.convs) socket.joined.delete(cid);
+        }
+        socket.down({ t: 'error', code: 'store_unavailable', msg: '', ref: { t: 'sync' }, retryAfterMs: 100 });
+      }, 50);
     } else return false;
     return true;
   };
-  const second = client.conversation('c2');
+  const [first, second] = [client.conversation('c1'), client.conversation('c2')];
+  first.open();
+  client.connect();
+  await until(() => refusals === 1);
   second.open();
   const asked = () => server.frames('sync').filter(({ convs }) => convs.some(({ cid }) => cid === 'c2')).length;
   await until(() => asked() === 2);
   server.post('c2', 'bob', 'hello');
   await until(() => texts(second).includes('hello'));
+});
+
+test('a join that is refused for good behind another one that was answered is no longer taken for joined', async () => {
+  const { server, conversation } = await opened();
+  server.intercept = (socket, frame) => {
+    if (frame.t === 'join' || frame.t === 'sync')
+      socket.down({ t: 'error', code: 'not_participant', msg: '', ref: { t: 'sync', cid: 'c1' } });
+    return frame.t === 'join' || frame.t === 'sync';
+  };
+  (server.live as FakeSocket).down({ t: 'error', code: 'not_participant', msg: '', ref: { t: 'sync', cid: 'c1' } });
+  await until(() => conversation.getSnapshot().error === 'not_participant');
+});
+
+test('a conversation whose id no server reads is refused, and no other one with it', async () => {
+  const { server, client } = setup();
+  server.open('c1');
+  const [none, long, good] = [client.conversation(''), client.conversation('x'.repeat(65)), client.conversation('c1')];
+  for (const conversation of [none, long, good]) conversation.open();
+  client.connect();
+  await until(() => good.getSnapshot().loaded);
+  expect([none, long].map((conversation) => conversation.getSnapshot().error)).toEqual(['bad_frame', 'bad_frame']);
+  expect(server.frames('sync')).toEqual([{ t: 'sync', convs: [{ cid: 'c1' }] }]);
+  for (const conversation of [none, long]) conversation.close();
 });
 
 test('open counts; closed and opened again at once is never left, closed for good is', async () => {

@@ -1,4 +1,5 @@
 import type { DownFrameOf, http, UpFrame } from '@gapless/protocol';
+import { ID_MAX_CHARS } from '@gapless/protocol/limits';
 import { Details } from './details.ts';
 import { History } from './history.ts';
 import { Joining } from './joining.ts';
@@ -104,6 +105,8 @@ export class LiveConversation implements Conversation {
   }
 
   open(): void {
+    // One that the server cannot read would have it refuse all that are joined with it.
+    if (this.cid === '' || this.cid.length > ID_MAX_CHARS) return this.fail('bad_frame');
     const lingering = this.#linger !== undefined;
     clearTimeout(this.#linger);
     this.#linger = undefined;
@@ -123,7 +126,7 @@ export class LiveConversation implements Conversation {
     this.#host.send({ t: 'leave', cid: this.cid });
     // What was told of and not pulled yet, nobody pulls any more; the list shows the newest.
     if (this.#puller.active) this.#host.onDetailChanged(this.cid);
-    this.onDisconnect();
+    this.#onLeft();
     this.stop();
     if (!this.#timeline.loaded) {
       this.#timeline.clear();
@@ -140,19 +143,20 @@ export class LiveConversation implements Conversation {
   }
 
   onDisconnect(): void {
-    this.#joining.ended();
+    this.#joining.disconnected();
     this.#onLeft();
   }
 
   #onLeft(): void {
+    this.#joining.left();
     this.#reading.onDisconnect();
     this.#puller.stop();
     this.#typingIn.clear();
   }
 
-  /** A `join`, or a `sync` that may have been about it, was refused. True when it is joined no more, though another request was answered. */
-  onJoinRefused(): boolean {
-    const left = this.#joining.refused();
+  /** A `join` or `sync` was refused; where it is not `named`, it may have been about this one. Returns whether it is joined no more for that. */
+  onJoinRefused(options: { named: boolean }): boolean {
+    const left = this.#joining.onRefused(options);
     if (left) this.#onLeft();
     return left;
   }
@@ -166,9 +170,9 @@ export class LiveConversation implements Conversation {
   onJoined(frame: DownFrameOf<'joined'>): void {
     // Until a `head` behind it says otherwise, everything comes by itself.
     this.#puller.stop();
-    if (!this.wanted) return;
+    this.#joining.answered(frame.rev, this.wanted);
+    if (!this.joined) return;
     const timeline = this.#timeline;
-    this.#joining.answered(frame.rev);
     this.#error = undefined;
     const same = timeline.rev === frame.rev && timeline.newest === frame.head;
     if (frame.reset || (this.#joining.atHead && !same)) {
@@ -191,7 +195,7 @@ export class LiveConversation implements Conversation {
 
   /** The join was refused for good, or the user was removed. */
   fail(code: string): void {
-    this.onDisconnect();
+    this.#onLeft();
     this.stop();
     this.#error = code;
     this.#changed();

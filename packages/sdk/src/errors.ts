@@ -1,4 +1,4 @@
-import { ERRORS, type ErrorCode } from '@gapless/protocol/codes';
+import { ERRORS, type ErrorCode, type Retry } from '@gapless/protocol/codes';
 
 /** A failure that has a name: of the protocol, or one of the client itself. */
 export class GaplessError extends Error {
@@ -19,4 +19,10 @@ export class GaplessError extends Error {
 /** A code from the wire; one that a newer server invented counts as `internal`. */
 export function knownCode(code: unknown): ErrorCode | undefined {
   return typeof code === 'string' && Object.hasOwn(ERRORS, code) ? (code as ErrorCode) : undefined;
+}
+
+/** What to do about a code from the wire; undefined where a newer server invented it. */
+export function retryOf(code: unknown): Retry | undefined {
+  const known = knownCode(code);
+  return known && ERRORS[known].retry;
 }

@@ -1,7 +1,6 @@
 import type { http } from '@gapless/protocol';
-import { ERRORS } from '@gapless/protocol/codes';
 import { Backoff } from './backoff.ts';
-import { GaplessError, knownCode } from './errors.ts';
+import { GaplessError, retryOf } from './errors.ts';
 import type { Timeline } from './timeline.ts';
 
 const PAGE = 50;
@@ -71,8 +70,7 @@ export class History {
         return onNewest();
       } catch (error) {
         if (load !== this.#load) return;
-        const code = error instanceof GaplessError ? knownCode(error.code) : undefined;
-        if (code !== undefined && ERRORS[code].retry === 'never') return onRefused(code);
+        if (error instanceof GaplessError && retryOf(error.code) === 'never') return onRefused(error.code);
         await backoff.sleep();
       }
     }

@@ -1,12 +1,12 @@
-/** Between two tries to begin anew on one connection: a server that goes on leaving gaps is not hammered. */
+/** Between two tries to begin anew: a server that goes on leaving gaps is not hammered. */
 const RESTART_MS = 1_000;
 
-/** Whether a conversation is joined on the connection of now. The server answers requests in their order, and each takes the place of the one before. */
+/** Whether a conversation is joined on the connection of now. Each request takes the place of the one before it. */
 export class Joining {
   #joined = false;
   #atHead = false;
   #rev = 0;
-  /** Requests without an answer. A refused `sync` does not say which ones it was about: at worst too few are counted, and one is joined twice. */
+  /** Requests without an answer; rather too many than too few: then one is joined again for nothing, and none is taken for joined that is not. */
   #pending = 0;
   #restartedAt = Number.NEGATIVE_INFINITY;
   #restartTimer: ReturnType<typeof setTimeout> | undefined;
@@ -36,36 +36,42 @@ export class Joining {
     this.#pending++;
   }
 
-  answered(rev: number): void {
+  /** `wanted`: nobody closed it meanwhile. */
+  answered(rev: number, wanted: boolean): void {
     this.#pending = Math.max(0, this.#pending - 1);
-    this.#joined = true;
+    this.#joined = wanted;
     this.#rev = rev;
   }
 
-  /** True when another request was answered before: the server left the conversation all the same. */
-  refused(): boolean {
-    this.#pending = Math.max(0, this.#pending - 1);
+  /** `named`: it was certainly about this conversation. Returns whether it was joined by another request: the server may have left it all the same. */
+  onRefused({ named }: { named: boolean }): boolean {
+    if (named) this.#pending = Math.max(0, this.#pending - 1);
     const left = this.#joined;
     this.#joined = false;
     return left;
   }
 
-  /** Of the connection, or of the conversation: nothing that was asked is answered any more. */
-  ended(): void {
+  left(): void {
     this.#joined = false;
-    this.#pending = 0;
     clearTimeout(this.#restartTimer);
+  }
+
+  /** Nothing that was asked on the connection is answered any more. */
+  disconnected(): void {
+    this.left();
+    this.#pending = 0;
   }
 
   /** Calls at once, or when enough time has passed since the last time. */
   restart(rejoin: () => void): void {
     this.#joined = false;
+    this.#atHead = true;
     clearTimeout(this.#restartTimer);
     const begin = () => {
-      this.#restartedAt = Date.now();
+      this.#restartedAt = performance.now();
       rejoin();
     };
-    const waitMs = this.#restartedAt + RESTART_MS - Date.now();
+    const waitMs = this.#restartedAt + RESTART_MS - performance.now();
     if (waitMs > 0) this.#restartTimer = setTimeout(begin, waitMs);
     else begin();
   }

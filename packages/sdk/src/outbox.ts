@@ -1,7 +1,7 @@
 import type { NewMessage, OutboxItem, OutboxStorage } from './types.ts';
 import { ulid } from './ulid.ts';
 
-/** A copy: what is sent again must be what was sent first. */
+/** What is sent, under a new mid. A copy: what is sent again must be what was sent first. */
 export function itemOf(cid: string, { kind = 'text', ...message }: NewMessage): OutboxItem {
   return structuredClone<OutboxItem>({ ...message, cid, mid: ulid(), kind, createdAt: Date.now() });
 }

@@ -1,7 +1,7 @@
 import type { DownFrameOf, http, UpFrameOf } from '@gapless/protocol';
 import { ERRORS } from '@gapless/protocol/codes';
 import { Backoff } from './backoff.ts';
-import { GaplessError, knownCode } from './errors.ts';
+import { GaplessError, knownCode, retryOf } from './errors.ts';
 import type { OutboxItem, OutboxStorage } from './types.ts';
 
 /** The server closes the connection for a larger frame, so such a message must never leave. */
@@ -193,10 +193,9 @@ export class SendQueue {
     const entry = lane?.entries.get(mid);
     // Not on its way: an earlier error already put it back.
     if (lane === undefined || entry === undefined || !(lane.inFlight.has(mid) || entry.status === 'accepted')) return;
-    const known = knownCode(code);
-    const retry = known === undefined ? (retryAfterMs === undefined ? 'never' : 'later') : ERRORS[known].retry;
+    const retry = retryOf(code) ?? (retryAfterMs === undefined ? 'never' : 'later');
     if (retry === 'never') {
-      this.#fail(lane, entry.item, new GaplessError(known ?? 'internal', msg));
+      this.#fail(lane, entry.item, new GaplessError(knownCode(code) ?? 'internal', msg));
       return this.#pump(cid, lane);
     }
     // A number that it had may be lost, unless all this says is that nobody looked this time.

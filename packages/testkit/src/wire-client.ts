@@ -17,6 +17,9 @@ export interface Closed {
   readonly reason: string;
 }
 
+/** Less than a test's own timeout, which would not say what was waited for. */
+const WAIT_MAX_MS = 90_000;
+
 /** A bare client: what goes over the socket, and nothing clever. Keeps every frame it got. */
 export class WireClient {
   readonly frames: DownFrame[] = [];
@@ -70,17 +73,26 @@ export class WireClient {
     return this.frames.filter((frame): frame is DownFrameOf<T> & DownFrame => frame.t === t) as DownFrameOf<T>[];
   }
 
-  /** The first frame of this type, past or to come, that `matches`. Rejects when the socket closes before. */
+  /** The first frame of this type, past or to come, that `matches`. Rejects when the socket closes before, and after a time in which everything comes. */
   async wait<T extends DownType>(t: T, matches: (frame: DownFrameOf<T>) => boolean = () => true): Promise<DownFrameOf<T>> {
-    let at = 0;
-    for (;;) {
-      for (; at < this.frames.length; at++) {
-        const frame = this.frames[at]!;
-        if (frame.t === t && matches(frame as DownFrameOf<T>)) return frame as DownFrameOf<T>;
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      this.#wake();
+    }, WAIT_MAX_MS);
+    try {
+      for (let at = 0; ; ) {
+        for (; at < this.frames.length; at++) {
+          const frame = this.frames[at]!;
+          if (frame.t === t && matches(frame as DownFrameOf<T>)) return frame as DownFrameOf<T>;
+        }
+        const end = this.#closedBy === undefined ? undefined : `closed ${this.#closedBy.code} while waiting`;
+        if (end !== undefined || late)
+          throw new Error(`${end ?? `waited ${WAIT_MAX_MS} ms`} for ${t}; got ${JSON.stringify(this.frames.slice(-5))}`);
+        await new Promise<void>((resolve) => this.#waiting.push(resolve));
       }
-      if (this.#closedBy !== undefined)
-        throw new Error(`closed ${this.#closedBy.code} while waiting for ${t}; got ${JSON.stringify(this.frames.slice(-5))}`);
-      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    } finally {
+      clearTimeout(timer);
     }
   }
 
