@@ -1,6 +1,7 @@
 import { AcceptLogAway } from '@gapless/core';
 import type { Clock } from '@gapless/kit';
 import { createClient, ErrorReply } from '@redis/client';
+import { NO_TIMEOUT } from '../../broker/redis/client.ts';
 import { SCRIPTS, type ScriptName, shaOf } from './scripts.ts';
 import { readInfo, type ServerInfo } from './server-info.ts';
 
@@ -103,7 +104,7 @@ type Client = ReturnType<typeof newClient>;
 
 function newClient(url: string) {
   const socket = { connectTimeout: CALL_MS, reconnectStrategy: false } as const;
-  return createClient({ url, RESP: 2, socket, disableOfflineQueue: true, maintNotifications: 'disabled' });
+  return createClient({ url, RESP: 2, socket, disableOfflineQueue: true, maintNotifications: 'disabled', commandOptions: NO_TIMEOUT });
 }
 
 async function greet(client: Client): Promise<ServerInfo> {
