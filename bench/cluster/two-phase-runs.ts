@@ -122,7 +122,7 @@ async function switchTo(cluster: Cluster, settings: (typeof MODES)[Mode]): Promi
   const accepts = settings['two-phase-enabled'] === 'true';
   const until = performance.now() + SWITCHED_MS;
   for (const url of cluster.urls) {
-    while (!(await hasSettings(url, headers, settings)) || (await metricAt(url, 'gapless_accept_epoch')) > 0 !== accepts) {
+    while (!(await hasSettings(url, headers, settings)) || ((await metricAt(url, 'gapless_accept_epoch')) ?? 0) > 0 !== accepts) {
       if (performance.now() > until) throw new Error(`${url} does not take the settings over`);
       await sleep(POLL_MS);
     }
@@ -151,22 +151,23 @@ class Backlog {
     clearInterval(this.#timer);
     await this.#looking;
     const until = performance.now() + DRAINED_MS;
-    for (await this.#look(); this.samples.at(-1)! > 0 && performance.now() < until; await this.#look()) await sleep(SAMPLE_MS);
+    for (await this.#look(); this.samples.at(-1) !== 0 && performance.now() < until; await this.#look()) await sleep(SAMPLE_MS);
   }
 
   async #look(): Promise<void> {
-    this.samples.push(await metricAt(this.#url, 'gapless_accept_backlog_entries'));
+    const told = await metricAt(this.#url, 'gapless_accept_backlog_entries');
+    if (told !== undefined) this.samples.push(told);
     this.#looking = undefined;
   }
 }
 
-async function metricAt(url: string, name: string): Promise<number> {
+async function metricAt(url: string, name: string): Promise<number | undefined> {
   try {
     const text = await (await fetch(`${url}/metrics`, { signal: AbortSignal.timeout(SCRAPE_TIMEOUT_MS) })).text();
     return Number(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)`, 'm').exec(text)?.[1] ?? 0);
   } catch {
     // Busy: the next look tells.
-    return 0;
+    return undefined;
   }
 }
 

@@ -146,8 +146,8 @@ class LiveClient implements Client {
   #onReady({ userId }: DownFrameOf<'ready'>, seamless: boolean): void {
     // The token is another user's now: what waits to be sent is not theirs.
     if (this.#userId !== undefined && this.#userId !== userId) return this.close();
-    // It may have replaced one that was still online.
-    this.#onOffline();
+    // It replaced one that was still online. Else that is done, and the app may have begun with this one already.
+    if (seamless) this.#onOffline();
     if (this.#userId !== userId) {
       this.#userId = userId;
       // Unsent messages are of this user.

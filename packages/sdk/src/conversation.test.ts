@@ -342,6 +342,26 @@ test('a sync that is refused behind a join that was answered is done again for t
   await until(() => texts(second).includes('hello'));
 });
 
+test('what the app opens when it hears that it is online, and the sync behind it refused, is joined again', async () => {
+  const { server, client } = setup();
+  server.open('c1');
+  const conversation = client.conversation('c1');
+  client.on('state', (state) => state === 'online' && conversation.open());
+  let refused = false;
+  server.intercept = (socket, frame) => {
+    if (frame.t !== 'sync' || refused) return false;
+    refused = true;
+    for (const { cid } of frame.convs) socket.joined.delete(cid);
+    socket.down({ t: 'error', code: 'store_unavailable', msg: '', ref: { t: 'sync' }, retryAfterMs: 100 });
+    return true;
+  };
+  client.connect();
+  await until(() => refused && conversation.getSnapshot().loaded);
+  await vi.advanceTimersByTimeAsync(5_000);
+  server.post('c1', 'bob', 'hello');
+  await until(() => texts(conversation).includes('hello'));
+});
+
 test('a join that is refused for good behind another one that was answered is no longer taken for joined', async () => {
   const { server, conversation } = await opened();
   server.intercept = (socket, frame) => {

@@ -106,7 +106,7 @@ export class LiveConversation implements Conversation {
 
   open(): void {
     // One that the server cannot read would have it refuse all that are joined with it.
-    if (this.cid === '' || this.cid.length > ID_MAX_CHARS) return this.fail('bad_frame');
+    if (this.cid === '' || [...this.cid].length > ID_MAX_CHARS) return this.fail('bad_frame');
     const lingering = this.#linger !== undefined;
     clearTimeout(this.#linger);
     this.#linger = undefined;
