@@ -120,8 +120,8 @@ class LiveClient implements Client {
   }
 
   #onState(state: ConnectionState, reason: CloseCause | undefined): void {
-    // Between two connections, and before the first.
-    if (state !== 'online') this.#onOffline();
+    // Whatever it was, nothing of a connection before holds any more; what was asked for without one was not sent.
+    this.#onOffline();
     if (state === 'closed') this.#onClosed();
     if (reason === undefined) this.#emit('state', state);
     else this.#emit('state', state, reason);
@@ -146,7 +146,7 @@ class LiveClient implements Client {
   #onReady({ userId }: DownFrameOf<'ready'>, seamless: boolean): void {
     // The token is another user's now: what waits to be sent is not theirs.
     if (this.#userId !== undefined && this.#userId !== userId) return this.close();
-    // It replaced one that was still online. Else that is done, and the app may have begun with this one already.
+    // It replaced one that was still online. Else that was done before the app heard of this one, and may have begun with it.
     if (seamless) this.#onOffline();
     if (this.#userId !== userId) {
       this.#userId = userId;
