@@ -146,7 +146,7 @@ class LiveClient implements Client {
   #onReady({ userId }: DownFrameOf<'ready'>, seamless: boolean): void {
     // The token is another user's now: what waits to be sent is not theirs.
     if (this.#userId !== undefined && this.#userId !== userId) return this.close();
-    // It replaced one that was still online. Else that was done before the app heard of this one, and may have begun with it.
+    // No state tells of a replacement. Any other connection was told as one, and the app may have asked for something on it already.
     if (seamless) this.#onOffline();
     if (this.#userId !== userId) {
       this.#userId = userId;

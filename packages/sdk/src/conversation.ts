@@ -1,5 +1,6 @@
-import type { DownFrameOf, http, UpFrame } from '@gapless/protocol';
+import type { DownFrameOf, http } from '@gapless/protocol';
 import { ID_MAX_CHARS } from '@gapless/protocol/limits';
+import type { ConversationHost } from './conversation-host.ts';
 import { Details } from './details.ts';
 import { History } from './history.ts';
 import { Joining } from './joining.ts';
@@ -9,30 +10,13 @@ import { itemOf } from './outbox.ts';
 import { Puller } from './pull.ts';
 import { Reading } from './reading.ts';
 import { Receipts } from './receipts.ts';
-import type { SendQueue } from './send-queue.ts';
 import { Snapshots } from './snapshot.ts';
 import { LOST, Timeline } from './timeline.ts';
-import type { Conversation, HttpApi, Message, NewMessage, TimelineSnapshot } from './types.ts';
+import type { Conversation, Message, NewMessage, TimelineSnapshot } from './types.ts';
 import { TypingIn, TypingOut } from './typing.ts';
 
 /** Closed and opened again within this, as routers and strict modes do, it was never left. */
 const LINGER_MS = 1_000;
-
-export interface ConversationHost {
-  readonly http: HttpApi;
-  readonly queue: SendQueue;
-  userId(): string | undefined;
-  /** False when not online. */
-  send(frame: UpFrame): boolean;
-  onMessage(message: Message): void;
-  onChange(frame: DownFrameOf<'change'>): void;
-  /** The newest message of the conversation, or a change of it: the list shows it. */
-  onActivity(cid: string, message: http.Message): void;
-  onDetailChanged(cid: string): void;
-  onRead(cid: string, lastRead: number): void;
-  /** `tellPositions` is called soon. */
-  positionsChanged(conversation: LiveConversation): void;
-}
 
 /**
  * One conversation: joined while it is open, loaded from the newest page backwards.

@@ -1,7 +1,7 @@
 import { AcceptLogAway } from '@gapless/core';
 import type { Clock } from '@gapless/kit';
 import { createClient, ErrorReply } from '@redis/client';
-import { NO_TIMEOUT } from '../../broker/redis/client.ts';
+import { NO_TIMEOUT } from '../../redis-options.ts';
 import { SCRIPTS, type ScriptName, shaOf } from './scripts.ts';
 import { readInfo, type ServerInfo } from './server-info.ts';
 

@@ -1,13 +1,8 @@
 import { createClient, type RedisClientType } from '@redis/client';
+import { NO_TIMEOUT } from '../../redis-options.ts';
 import type { LineEvents } from '../line.ts';
 
 const CONNECT_TIMEOUT_MS = 5_000;
-
-/**
- * For a client whose owner watches that answers come. The library's own bound makes an `AbortSignal.timeout` for each command: kilobytes that
- * live for 5 s, however quick the answer, and that only a full garbage collection frees.
- */
-export const NO_TIMEOUT = { timeout: 0 };
 
 /** A connection that is not repaired: its end is the end of the line. */
 export async function connect(url: string, events: LineEvents): Promise<RedisClientType> {
