@@ -1,3 +1,4 @@
+import type { Committed } from '../events.ts';
 import type { Broker, Topic } from '../ports/broker.ts';
 import { type Content, encodeAnnouncement, partsOf } from './announcement.ts';
 import type { ClusterMetrics } from './metrics.ts';
@@ -24,20 +25,31 @@ export class Announcer {
   /** By number, ascending. */
   readonly #kept = new Map<number, string>();
   #keptBytes = 0;
+  /** Of this turn, not told yet. */
+  #committed: Committed[] = [];
 
   constructor(deps: AnnouncerDeps) {
     this.#deps = deps;
   }
 
-  /** Numbered: it reaches every node that lives, by a second telling if need be. */
-  announce({ committed, ...rest }: Content): void {
-    const maxBytes = Math.min(PAYLOAD_MAX_BYTES, this.#deps.broker.capabilities.payloadMaxBytes / 2);
-    for (const part of committed === undefined ? [] : partsOf(committed, maxBytes)) this.#publish({ committed: part });
-    if (Object.keys(rest).length > 0) this.#publish(rest);
+  /**
+   * Numbered: it reaches every node that lives, by a second telling if need be. What is committed in one turn, as by one answer of the accept
+   * log, is told together a microtask later: hearing costs each node more than what is heard.
+   */
+  committed(committed: Committed): void {
+    this.#committed.push(committed);
+    if (this.#committed.length === 1) queueMicrotask(() => this.#flush());
+  }
+
+  /** Numbered, behind all that was committed. */
+  announce(content: Omit<Content, 'committed'>): void {
+    this.#flush();
+    this.#publish(content);
   }
 
   /** Not numbered: what is lost is lost. Also without content, so that the others know the number of the last one. */
-  mention(content: Content = {}): Promise<void> {
+  mention(content: Omit<Content, 'committed'> = {}): Promise<void> {
+    this.#flush();
     const { node, broker } = this.#deps;
     return broker.publish(ANNOUNCEMENTS, encodeAnnouncement({ node, n: this.#n, numbered: false }, content));
   }
@@ -45,6 +57,14 @@ export class Announcer {
   /** What was announced under that number; undefined when it is no longer kept. */
   kept(n: number): string | undefined {
     return this.#kept.get(n);
+  }
+
+  #flush(): void {
+    const committed = this.#committed;
+    if (committed.length === 0) return;
+    this.#committed = [];
+    const maxBytes = Math.min(PAYLOAD_MAX_BYTES, this.#deps.broker.capabilities.payloadMaxBytes / 2);
+    for (const part of partsOf(together(committed), maxBytes)) this.#publish({ committed: part });
   }
 
   #publish(content: Content): void {
@@ -65,4 +85,15 @@ export class Announcer {
       this.#keptBytes -= text.length;
     }
   }
+}
+
+function together(committed: readonly Committed[]): Committed {
+  if (committed.length === 1) return committed[0]!;
+  return {
+    entries: committed.flatMap(({ entries }) => entries),
+    receipts: committed.flatMap(({ receipts }) => receipts),
+    revs: committed.flatMap(({ revs }) => revs),
+    accepted: committed.flatMap(({ accepted = [] }) => accepted),
+    saved: committed.flatMap(({ saved = [] }) => saved),
+  };
 }

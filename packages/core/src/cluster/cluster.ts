@@ -136,7 +136,7 @@ export class Cluster {
   }
 
   committed(committed: Committed): void {
-    this.#announcer.announce({ committed });
+    this.#announcer.committed(committed);
   }
 
   /** `until`: when a token of these may expire that outlives our own; epoch milliseconds. */

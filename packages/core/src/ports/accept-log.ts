@@ -153,8 +153,15 @@ export interface AcceptLog {
 
   /** Shards are numbered from 0; fixed for the life of an epoch. */
   shards(): Promise<number>;
-  /** The lock of that shard and group, or a longer life for one's own. Resolves to whether it is the node's now. */
-  lock(epoch: number, group: AcceptGroup, shard: number, node: string, ttlMs: number): Promise<boolean>;
+  /**
+   * Locks of a group for the node, or a longer life for its own: of these shards, in their order, those that nobody else has, until the node
+   * has `most` of them. Resolves to which are the node's now.
+   */
+  lock(
+    epoch: number,
+    group: AcceptGroup,
+    options: { shards: readonly number[]; most: number; node: string; ttlMs: number },
+  ): Promise<number[]>;
   unlock(epoch: number, group: AcceptGroup, shard: number, node: string): Promise<void>;
   /** Entries that no worker of the group has read, in order, at most `count` of each shard; waits for the first one up to `blockMs`. They are pending for `node` then. */
   read(

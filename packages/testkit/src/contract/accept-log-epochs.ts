@@ -103,7 +103,7 @@ export async function nothingIn(log: AcceptLog, epoch: number): Promise<void> {
   await log.close(epoch, 'c1', { opening: 1, holdMs: 1 });
   expect(await log.tails(epoch, ['c1', 'c2'])).toEqual([undefined, undefined]);
   expect(await log.pending(epoch, 'c1', { after: 0, limit: 10 })).toEqual([]);
-  expect(await log.lock(epoch, 'save', 0, NODE, 1_000)).toBe(false);
+  expect(await log.lock(epoch, 'save', { shards: [0, 1], most: 2, node: NODE, ttlMs: 1_000 })).toEqual([]);
   await log.unlock(epoch, 'save', 0, NODE);
   expect(await log.read(epoch, 'save', { shards: [0], node: NODE, count: 10, blockMs: 1 })).toEqual([]);
   expect(await log.reclaim(epoch, 'save', { shard: 0, node: NODE, count: 10 })).toEqual([]);

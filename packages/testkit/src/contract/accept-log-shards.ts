@@ -1,4 +1,4 @@
-import type { AcceptLog, ShardEntry } from '@gapless/core';
+import type { AcceptGroup, AcceptLog, ShardEntry } from '@gapless/core';
 import { expect } from 'vitest';
 import type { AcceptLogs } from './accept-log.ts';
 import {
@@ -188,28 +188,46 @@ export const shardCases: Cases<AcceptLogs> = {
 
   async 'a lock has one holder while it lasts, for each group and shard'({ one, two }) {
     await begun(one);
-    expect(await one.lock(EPOCH, 'save', 0, 'n1', LONG_MS)).toBe(true);
-    expect(await two.lock(EPOCH, 'save', 0, 'n2', LONG_MS)).toBe(false);
-    expect(await two.lock(EPOCH, 'deliver', 0, 'n2', LONG_MS)).toBe(true);
-    expect(await two.lock(EPOCH, 'save', 1, 'n2', LONG_MS)).toBe(true);
+    expect(await locked(one, 'save', 0, 'n1', LONG_MS)).toBe(true);
+    expect(await locked(two, 'save', 0, 'n2', LONG_MS)).toBe(false);
+    expect(await locked(two, 'deliver', 0, 'n2', LONG_MS)).toBe(true);
+    expect(await locked(two, 'save', 1, 'n2', LONG_MS)).toBe(true);
     await two.unlock(EPOCH, 'save', 0, 'n2');
-    expect(await two.lock(EPOCH, 'save', 0, 'n2', LONG_MS)).toBe(false);
+    expect(await locked(two, 'save', 0, 'n2', LONG_MS)).toBe(false);
     await one.unlock(EPOCH, 'save', 0, 'n1');
-    const race = await Promise.all(range(8).map((n) => (n % 2 ? one : two).lock(EPOCH, 'save', 0, `n${n}`, LONG_MS)));
+    const race = await Promise.all(range(8).map((n) => locked(n % 2 ? one : two, 'save', 0, `n${n}`, LONG_MS)));
     expect(race.filter((got) => got)).toHaveLength(1);
   },
 
   async 'a lock ends with its time, and its holder makes it longer'({ one, two }) {
     await begun(one);
-    await one.lock(EPOCH, 'save', 0, 'n1', 30);
-    await until(() => two.lock(EPOCH, 'save', 0, 'n2', 30));
-    expect(await two.lock(EPOCH, 'save', 0, 'n2', LONG_MS)).toBe(true);
+    await locked(one, 'save', 0, 'n1', 30);
+    await until(() => locked(two, 'save', 0, 'n2', 30));
+    expect(await locked(two, 'save', 0, 'n2', LONG_MS)).toBe(true);
     // When this one has ended, the shorter one would have too.
-    await one.lock(EPOCH, 'save', 1, 'n1', 30);
-    await until(() => two.lock(EPOCH, 'save', 1, 'n2', 30));
-    expect(await one.lock(EPOCH, 'save', 0, 'n1', 30)).toBe(false);
+    await locked(one, 'save', 1, 'n1', 30);
+    await until(() => locked(two, 'save', 1, 'n2', 30));
+    expect(await locked(one, 'save', 0, 'n1', 30)).toBe(false);
+  },
+
+  async 'of several locks those are taken that are free, in the order asked for, until there are enough'({ one, two }) {
+    await begun(one);
+    const lock = (log: AcceptLog, node: string, shards: number[], most: number) =>
+      log.lock(EPOCH, 'save', { shards, most, node, ttlMs: LONG_MS });
+    expect(await lock(one, 'n1', [1], 1)).toEqual([1]);
+    expect(await lock(two, 'n2', [1, 0], 2)).toEqual([0]);
+    expect(await lock(one, 'n1', [1, 0], 2)).toEqual([1]);
+    await two.unlock(EPOCH, 'save', 0, 'n2');
+    expect(await lock(one, 'n1', [1, 0], 1)).toEqual([1]);
+    expect(await lock(one, 'n1', [1, 0], 0)).toEqual([]);
+    expect(await lock(one, 'n1', [], 2)).toEqual([]);
+    expect(await lock(two, 'n2', [1, 0], 2)).toEqual([0]);
   },
 };
+
+async function locked(log: AcceptLog, group: AcceptGroup, shard: number, node: string, ttlMs: number): Promise<boolean> {
+  return (await log.lock(EPOCH, group, { shards: [shard], most: 1, node, ttlMs })).length === 1;
+}
 
 async function allShards(log: AcceptLog): Promise<number[]> {
   return Array.from({ length: await log.shards() }, (_, shard) => shard);

@@ -8,8 +8,8 @@ export class ShardLocks {
   readonly #owned = new Set<number>();
   /** Taken over, and what its former worker left not looked at yet. */
   readonly #fresh = new Set<number>();
-  /** Free ones beyond the share, seen before. */
-  readonly #free = new Set<number>();
+  /** Those of others, or of nobody, that the last look left to them. */
+  #passed: ReadonlySet<number> = new Set();
   #epoch: number | undefined;
   #renewing: Promise<void> | undefined;
   readonly #stop: () => void;
@@ -66,34 +66,38 @@ export class ShardLocks {
     if (epoch !== this.#epoch) {
       this.#owned.clear();
       this.#fresh.clear();
-      this.#free.clear();
+      this.#passed = new Set();
       this.#epoch = epoch;
     }
     if (epoch === undefined) return;
     const shards = await accept.shards();
     const share = Math.ceil(shards / Math.max(1, epochs.liveNodes));
-    for (let i = 0; i < shards; i++) await this.#try(epoch, i, share);
+    await this.#giveBack(epoch, this.#owned.size - share);
+    await this.#take(epoch, shards, share);
   }
 
-  async #try(epoch: number, shard: number, share: number): Promise<void> {
-    const { accept, node, limits } = this.#deps;
-    const mine = this.#owned.has(shard);
-    if (mine && this.#owned.size > share) {
+  async #giveBack(epoch: number, count: number): Promise<void> {
+    const { accept, node } = this.#deps;
+    for (const shard of this.owned.slice(0, Math.max(0, count))) {
       this.#owned.delete(shard);
-      return accept.unlock(epoch, this.#group, shard, node);
+      await accept.unlock(epoch, this.#group, shard, node);
     }
+  }
+
+  async #take(epoch: number, shards: number, share: number): Promise<void> {
+    const { accept, node, limits } = this.#deps;
+    const mine = this.owned;
+    const others = Array.from({ length: shards }, (_, shard) => shard).filter((shard) => !this.#owned.has(shard));
     // One beyond the share is taken at the second look only: the others have theirs by then.
-    const isWanted = mine || this.#owned.size < share || this.#free.has(shard);
-    if (!isWanted) {
-      this.#free.add(shard);
-      return;
-    }
-    const got = await accept.lock(epoch, this.#group, shard, node, limits.lockTtlMs);
-    this.#free.delete(shard);
-    if (!got) this.#owned.delete(shard);
-    else if (!mine) {
+    const [passed, first] = [others.filter((shard) => this.#passed.has(shard)), others.filter((shard) => !this.#passed.has(shard))];
+    const most = Math.max(share, mine.length + passed.length);
+    const wanted = [...mine, ...passed, ...(most > mine.length + passed.length ? first : [])];
+    const own = await accept.lock(epoch, this.#group, { shards: wanted, most, node, ttlMs: limits.lockTtlMs });
+    this.#passed = new Set(first);
+    this.#owned.clear();
+    for (const shard of own) {
       this.#owned.add(shard);
-      this.#fresh.add(shard);
+      if (!mine.includes(shard)) this.#fresh.add(shard);
     }
   }
 }

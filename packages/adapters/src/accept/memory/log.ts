@@ -103,13 +103,19 @@ export class MemoryAcceptLog implements AcceptLog {
     });
   }
 
-  async lock(epoch: number, group: AcceptGroup, shard: number, node: string, ttlMs: number) {
-    return this.#in(epoch, false, ({ locks }) => {
-      const name = `${group}:${shard}`;
-      const held = locks.get(name);
-      if (held !== undefined && held.node !== node && held.until > this.#now) return false;
-      locks.set(name, { node, until: this.#now + ttlMs });
-      return true;
+  async lock(
+    epoch: number,
+    group: AcceptGroup,
+    { shards, most, node, ttlMs }: { shards: readonly number[]; most: number; node: string; ttlMs: number },
+  ) {
+    return this.#in(epoch, [], ({ locks }) => {
+      const isFree = (shard: number) => {
+        const held = locks.get(`${group}:${shard}`);
+        return held === undefined || held.node === node || held.until <= this.#now;
+      };
+      const own = shards.filter(isFree).slice(0, most);
+      for (const shard of own) locks.set(`${group}:${shard}`, { node, until: this.#now + ttlMs });
+      return own;
     });
   }
 

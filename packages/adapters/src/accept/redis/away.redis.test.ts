@@ -103,7 +103,7 @@ test('a full Redis takes nothing more, but what is saved makes room', async (ctx
   await log.close(1, 'c2', { opening: held!.opening, holdMs: 60_000 });
   await log.admit(1, 'n2');
   await log.bar(1, 'n2');
-  expect(await log.lock(1, 'save', 0, 'n1', 60_000)).toBe(true);
+  expect(await log.lock(1, 'save', { shards: [0], most: 1, node: 'n1', ttlMs: 60_000 })).toEqual([0]);
   const read = await log.read(1, 'save', { shards: [0, 1], node: 'n1', count: 10_000, blockMs: 1 });
   expect(read.flatMap(({ entries }) => seqsOf(entries))).toEqual(Array.from({ length: last }, (_, i) => i + 1));
   await saveAll(log);

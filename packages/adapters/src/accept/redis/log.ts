@@ -24,14 +24,15 @@ export class RedisAcceptLog implements AcceptLog {
   readonly capabilities = { durable: true, multiProcess: true };
   readonly #links: Links;
   readonly #settings: RedisAcceptSettings;
-  readonly #accepts = new AcceptQueue(async (epoch, requests) => {
-    const reply = await this.#script('accept', epoch, acceptArgs(requests, this.#settings)).catch(fullOrAway);
-    return acceptOutcomes(reply, requests);
-  });
+  readonly #accepts: AcceptQueue;
 
   constructor(links: Links, settings: RedisAcceptSettings) {
     this.#links = links;
     this.#settings = settings;
+    this.#accepts = new AcceptQueue(settings.clock, async (epoch, requests) => {
+      const reply = await this.#script('accept', epoch, acceptArgs(requests, settings)).catch(fullOrAway);
+      return acceptOutcomes(reply, requests);
+    });
   }
 
   async epoch() {
@@ -98,8 +99,13 @@ export class RedisAcceptLog implements AcceptLog {
     return (await this.#state())?.shards ?? this.#settings.shards;
   }
 
-  async lock(epoch: number, group: AcceptGroup, shard: number, node: string, ttlMs: number) {
-    return (await this.#script('lock', epoch, [`${group}:${shard}`, bytesOf(node), `${Math.ceil(ttlMs)}`])) === 1;
+  async lock(
+    epoch: number,
+    group: AcceptGroup,
+    { shards, most, node, ttlMs }: { shards: readonly number[]; most: number; node: string; ttlMs: number },
+  ) {
+    const args = [group, bytesOf(node), `${Math.ceil(ttlMs)}`, `${most}`, ...shards.map(String)];
+    return (await this.#script('lock', epoch, args)) as number[];
   }
 
   async unlock(epoch: number, group: AcceptGroup, shard: number, node: string) {

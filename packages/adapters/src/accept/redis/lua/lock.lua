@@ -1,9 +1,16 @@
--- ARGV  group and shard, node, ttlMs
--- Gives 1 when the lock is the node's now, else 0.
-if not isOn then return 0 end
-local key = base .. 'l:' .. ARGV[4]
-local holder = redis.call('GET', key)
-if holder and holder ~= ARGV[5] then return 0 end
+-- ARGV  group, node, ttlMs, how many at most; then the shards
+-- Gives those that are the node's now.
+local own = {}
+if not isOn then return own end
+local most = tonumber(ARGV[7])
 writeEvenIfFull()
-redis.call('SET', key, ARGV[5], 'PX', ARGV[6])
-return 1
+for i = 8, #ARGV do
+  if #own >= most then break end
+  local key = base .. 'l:' .. ARGV[4] .. ':' .. ARGV[i]
+  local holder = redis.call('GET', key)
+  if not holder or holder == ARGV[5] then
+    redis.call('SET', key, ARGV[5], 'PX', ARGV[6])
+    own[#own + 1] = tonumber(ARGV[i])
+  end
+end
+return own
