@@ -11,7 +11,7 @@ const BATCH_MAX = 100;
  * From the beginning of one script to the next, in times that one takes to be answered: the busier the machines, the more sends share a
  * script, and the notice of it. The first one after a rest waits for nobody, nor does a full batch.
  */
-const PACE_TRIPS = 3;
+const PACE_TRIPS = 8;
 const PACE_MAX_MS = 16;
 
 /** Weight of the last script in how long one takes. */
