@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Committed } from '../events.ts';
 import type { Broker } from '../ports/broker.ts';
+import { silentLog } from '../ports/log.ts';
 import { type Announcement, decodeAnnouncement } from './announcement.ts';
 import { Announcer } from './announcer.ts';
 
@@ -13,7 +14,7 @@ function start() {
     publish: async (_: unknown, payload: string) => void told.push(decodeAnnouncement(payload)!),
   } as unknown as Broker;
   const metrics = { announced() {}, notAnnounced() {} } as unknown as ConstructorParameters<typeof Announcer>[0]['metrics'];
-  return { told, announcer: new Announcer({ node: 'n1', broker, metrics }) };
+  return { told, announcer: new Announcer({ node: 'n1', broker, metrics, log: silentLog }) };
 }
 
 const of = (cid: string, rev: number): Committed => ({
@@ -62,4 +63,25 @@ test('what is told otherwise comes behind what was committed before it, and says
     [2, true, undefined, undefined, 1],
     [3, true, undefined, { sids: ['s1'], until: 0 }, 0],
   ]);
+});
+
+test('what cannot be told leaves a number out, so that the others look for it', async () => {
+  const { told, announcer } = start();
+  announcer.committed({
+    entries: [
+      {
+        ...{ op: 'message', cid: 'c1', rev: 1, seq: 1, from: 'u1' },
+        get text(): string {
+          throw new Error('not rendered');
+        },
+      },
+    ],
+    receipts: [],
+    revs: [],
+  });
+  await turn();
+  announcer.committed(of('c1', 2));
+  await turn();
+  expect(told.map(({ n }) => n)).toEqual([2]);
+  expect(announcer.kept(1)).toBeUndefined();
 });

@@ -1,5 +1,6 @@
 import type { Committed } from '../events.ts';
 import type { Broker, Topic } from '../ports/broker.ts';
+import type { Log } from '../ports/log.ts';
 import { type Content, encodeAnnouncement, partsOf } from './announcement.ts';
 import type { ClusterMetrics } from './metrics.ts';
 
@@ -15,6 +16,7 @@ const PAYLOAD_MAX_BYTES = 256 * 1024;
 export interface AnnouncerDeps {
   node: string;
   broker: Broker;
+  log: Log;
   metrics: ClusterMetrics;
 }
 
@@ -38,7 +40,7 @@ export class Announcer {
    */
   committed(committed: Committed): void {
     this.#committed.push(committed);
-    if (this.#committed.length === 1) queueMicrotask(() => this.#flush());
+    if (this.#committed.length === 1) queueMicrotask(() => this.#flushSafely());
   }
 
   /** Numbered, behind all that was committed. */
@@ -57,6 +59,17 @@ export class Announcer {
   /** What was announced under that number; undefined when it is no longer kept. */
   kept(n: number): string | undefined {
     return this.#kept.get(n);
+  }
+
+  /** Nobody is there to hear of a failure. */
+  #flushSafely(): void {
+    try {
+      this.#flush();
+    } catch (error) {
+      this.#deps.log.error({ err: error }, 'what was committed was not announced');
+      // The others miss a number, ask for it in vain, and read the store.
+      this.#n++;
+    }
   }
 
   #flush(): void {

@@ -154,8 +154,8 @@ export interface AcceptLog {
   /** Shards are numbered from 0; fixed for the life of an epoch. */
   shards(): Promise<number>;
   /**
-   * Locks of a group for the node, or a longer life for its own: of these shards, in their order, those that nobody else has, until the node
-   * has `most` of them. Resolves to which are the node's now.
+   * Locks of a group for the node, or a longer life for its own: of these shards, in their order, those that nobody else has, at most `most`.
+   * Resolves to those; its own that are not among them keep the life they have.
    */
   lock(
     epoch: number,

@@ -32,7 +32,7 @@ interface Committing {
 
 /**
  * From one round to the next, unless batches are full: what comes meanwhile shares a commit and a notice. The first one after a rest waits
- * for nobody. Where others see a message when it is accepted, a later save costs little, and fewer rounds save much.
+ * for nobody. Where others see a message when it is accepted, only the `saved` of its sender comes later.
  */
 const ROUND_MS = 60;
 const SHOWN_WHEN_SAVED_ROUND_MS = 25;

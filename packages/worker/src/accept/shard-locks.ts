@@ -8,7 +8,7 @@ export class ShardLocks {
   readonly #owned = new Set<number>();
   /** Taken over, and what its former worker left not looked at yet. */
   readonly #fresh = new Set<number>();
-  /** Those of others, or of nobody, that the last look left to them. */
+  /** Those that the last look did not ask for. */
   #passed: ReadonlySet<number> = new Set();
   #epoch: number | undefined;
   #renewing: Promise<void> | undefined;
@@ -72,13 +72,13 @@ export class ShardLocks {
     if (epoch === undefined) return;
     const shards = await accept.shards();
     const share = Math.ceil(shards / Math.max(1, epochs.liveNodes));
-    await this.#giveBack(epoch, this.#owned.size - share);
+    await this.#giveBack(epoch, share);
     await this.#take(epoch, shards, share);
   }
 
-  async #giveBack(epoch: number, count: number): Promise<void> {
+  async #giveBack(epoch: number, share: number): Promise<void> {
     const { accept, node } = this.#deps;
-    for (const shard of this.owned.slice(0, Math.max(0, count))) {
+    for (const shard of this.owned.slice(0, Math.max(0, this.#owned.size - share))) {
       this.#owned.delete(shard);
       await accept.unlock(epoch, this.#group, shard, node);
     }
@@ -88,12 +88,13 @@ export class ShardLocks {
     const { accept, node, limits } = this.#deps;
     const mine = this.owned;
     const others = Array.from({ length: shards }, (_, shard) => shard).filter((shard) => !this.#owned.has(shard));
-    // One beyond the share is taken at the second look only: the others have theirs by then.
-    const [passed, first] = [others.filter((shard) => this.#passed.has(shard)), others.filter((shard) => !this.#passed.has(shard))];
+    // Beyond the share those that were passed over before, and are free still: who should have them had a look meanwhile.
+    const passed = others.filter((shard) => this.#passed.has(shard));
+    const first = mine.length < share ? others.filter((shard) => !this.#passed.has(shard)) : [];
     const most = Math.max(share, mine.length + passed.length);
-    const wanted = [...mine, ...passed, ...(most > mine.length + passed.length ? first : [])];
+    const wanted = [...mine, ...passed, ...first];
     const own = await accept.lock(epoch, this.#group, { shards: wanted, most, node, ttlMs: limits.lockTtlMs });
-    this.#passed = new Set(first);
+    this.#passed = new Set(others.filter((shard) => !wanted.includes(shard)));
     this.#owned.clear();
     for (const shard of own) {
       this.#owned.add(shard);

@@ -40,32 +40,37 @@ function start() {
 /** Scripts, one after the other, that take so long. */
 async function trips({ clock, scripts, add }: ReturnType<typeof start>, ms: number): Promise<void> {
   for (let i = 0; i < 60; i++) {
-    const added = add();
     await clock.advance(1_000);
+    const added = add();
     await clock.advance(ms);
     await scripts.at(-1)!.answer();
     await added;
   }
 }
 
-test('the first one after a rest waits for nobody; what comes soon after shares the next script', async () => {
-  const world = start();
-  const { clock, scripts, add, sizes } = world;
-  await trips(world, 2);
-  scripts.length = 0;
-  await clock.advance(1_000);
-  const asked = [add(), add(), add()];
-  expect(sizes()).toEqual([1]);
-  await clock.advance(2);
-  await scripts[0]!.answer();
-  expect(sizes()).toEqual([1]);
-  asked.push(add());
-  await clock.advance(100);
-  expect(sizes()).toEqual([1, 3]);
-  await scripts[1]!.answer();
-  const answers = await Promise.all(asked);
-  expect(answers.map(([outcome]) => outcome)).toMatchObject([{ seq: 1 }, { seq: 1 }, { seq: 2 }, { seq: 3 }]);
-});
+test.for([
+  { tripMs: 1, paceMs: 8 },
+  { tripMs: 1.5, paceMs: 12 },
+  { tripMs: 40, paceMs: 16 },
+])(
+  'the first one waits for nobody; what comes within $paceMs ms, where a script takes $tripMs, shares the next',
+  async ({ tripMs, paceMs }) => {
+    const world = start();
+    const { clock, scripts, add, sizes } = world;
+    await trips(world, tripMs);
+    scripts.length = 0;
+    await clock.advance(1_000);
+    const asked = [add(), add(), add()];
+    await clock.advance(paceMs - 2);
+    asked.push(add());
+    expect(sizes()).toEqual([1]);
+    await clock.advance(2);
+    expect(sizes()).toEqual([1, 3]);
+    for (const script of scripts) await script.answer();
+    const answers = await Promise.all(asked);
+    expect(answers.map(([outcome]) => outcome)).toMatchObject([{ seq: 1 }, { seq: 1 }, { seq: 2 }, { seq: 3 }]);
+  },
+);
 
 test('nobody waits longer for company than the bound, however long a script takes', async () => {
   const world = start();
@@ -114,13 +119,14 @@ test('two scripts under way at most; calls of another epoch have their own', asy
 });
 
 test('a script that fails fails its calls, and the others go on', async () => {
-  const { clock, scripts, add } = start();
-  const first = add();
-  const second = add();
-  const failed = expect(first).rejects.toThrow('away');
-  await scripts[0]!.fail();
+  const { clock, scripts, add, sizes } = start();
+  const failed = Promise.all([add(), add()].map((call) => expect(call).rejects.toThrow('away')));
+  const third = add();
+  await clock.advance(100);
+  expect(sizes()).toEqual([1, 1]);
+  for (const script of scripts.slice()) await script.fail();
   await failed;
   await clock.advance(100);
-  await scripts[1]!.answer();
-  expect(await second).toHaveLength(1);
+  await scripts[2]!.answer();
+  expect(await third).toHaveLength(1);
 });

@@ -8,8 +8,8 @@ const UNDER_WAY_MAX = 2;
 const BATCH_MAX = 100;
 
 /**
- * From the beginning of one script to the next, in times that one takes to be answered: the busier the machines, the more sends share a
- * script, and the notice of it. The first one after a rest waits for nobody, nor does a full batch.
+ * From the beginning of one script to the next, in times that one takes to be answered: on a busy machine, or far from Redis, more sends
+ * share a script, and the notice of it. The first one after a rest waits for nobody, nor does a full batch.
  */
 const PACE_TRIPS = 8;
 const PACE_MAX_MS = 16;
@@ -66,7 +66,7 @@ export class AcceptQueue {
   #pause(ms: number): void {
     if (this.#pausing) return;
     this.#pausing = true;
-    this.#clock.after(ms, () => {
+    this.#clock.after(Math.ceil(ms), () => {
       this.#pausing = false;
       this.#go();
     });
