@@ -37,8 +37,7 @@ function keepStandings(hub: Hub, entries: Committed['entries']): void {
   for (const entry of entries) {
     const standings = hub.channel(entry.cid)?.standings;
     if (standings === undefined) continue;
-    // Sending reads.
-    if (entry.op === 'message') standings.advance('read', entry.from, entry.seq);
-    else if (entry.detail.op === 'participants_removed') for (const uid of entry.detail.users) standings.forget(uid);
+    if (entry.op === 'message') standings.wrote(entry);
+    else if (entry.detail.op === 'participants_removed') for (const uid of entry.detail.users) standings.forget(uid, entry.rev);
   }
 }

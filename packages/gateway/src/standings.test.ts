@@ -1,6 +1,8 @@
 import { settled } from '@gapless/testkit';
 import { expect, test } from 'vitest';
+import { ENCODING } from './frame.ts';
 import { startGateway } from './harness.test-util.ts';
+import { Standings } from './standings.ts';
 
 // Goal: who joins hears where everyone is, exactly, though the store is asked once. Method: joins between every kind of change.
 
@@ -144,4 +146,14 @@ test('a slow connection whose user was removed hears no position from after it',
   await bo.drain();
   expect(bo.of('joined')).toHaveLength(1);
   expect(bo.of('read').filter(({ from }) => from === 'cy')).toEqual([]);
+});
+
+test('a message that is heard of behind the removal of who sent it says nothing of where they are', () => {
+  const standings = new Standings('c1');
+  const told = () => Buffer.concat([standings.of({ closed: false, ending: false }, 'me').bytes(ENCODING.json)]).toString();
+  standings.forget('ada', 12);
+  standings.wrote({ from: 'ada', seq: 10, rev: 11 });
+  expect(told()).toBe('');
+  standings.wrote({ from: 'ada', seq: 11, rev: 14 });
+  expect(told()).toContain('"pos":11');
 });

@@ -12,6 +12,8 @@ export class Standings {
   #loading: Promise<void> | undefined;
   /** Removed while what is stored was read: what that says of them is over. */
   #removed: Set<string> | undefined;
+  /** At which rev users were removed, the last ones: a message of theirs may be heard of after that. */
+  readonly #gone = new Map<string, number>();
   /** By encoding; gone with any change. */
   #packed: Packed[] = [];
 
@@ -58,9 +60,17 @@ export class Standings {
     return true;
   }
 
-  /** Removed from the conversation. */
-  forget(uid: string): void {
+  /** Sending reads; not what was sent before the user was removed. */
+  wrote({ from, seq, rev }: { from: string; seq: number; rev: number }): void {
+    if (rev > (this.#gone.get(from) ?? 0)) this.advance('read', from, seq);
+  }
+
+  /** Removed from the conversation at that rev. */
+  forget(uid: string, rev: number): void {
     this.#removed?.add(uid);
+    this.#gone.delete(uid);
+    this.#gone.set(uid, rev);
+    if (this.#gone.size > GONE_MAX) this.#gone.delete(this.#gone.keys().next().value!);
     if (this.#positions.delete(uid)) this.#packed = [];
   }
 
@@ -94,6 +104,9 @@ export class Standings {
 }
 
 const NOTHING = Buffer.alloc(0);
+
+/** Removals that are remembered: far more than may be heard of before the messages they come after. */
+const GONE_MAX = 1_000;
 
 /** The frames of everyone, and where each user's are. */
 interface Packed {
