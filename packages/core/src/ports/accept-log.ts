@@ -95,6 +95,13 @@ export interface SavedUpTo {
 
 export type AcceptGroup = 'deliver' | 'save';
 
+export interface WantedLocks {
+  readonly shards: readonly number[];
+  readonly most: number;
+  readonly node: string;
+  readonly ttlMs: number;
+}
+
 /**
  * Numbers given before the store is asked: for the conversations that are open in it, the accept log is where seq and rev come from, and
  * what was accepted waits here until it is saved. It may be lost, emptied, or set back: then `epoch` gives undefined from that moment on
@@ -157,11 +164,7 @@ export interface AcceptLog {
    * Locks of a group for the node, or a longer life for its own: of these shards, in their order, those that nobody else has, at most `most`.
    * Resolves to those; its own that are not among them keep the life they have.
    */
-  lock(
-    epoch: number,
-    group: AcceptGroup,
-    options: { shards: readonly number[]; most: number; node: string; ttlMs: number },
-  ): Promise<number[]>;
+  lock(epoch: number, group: AcceptGroup, wanted: WantedLocks): Promise<number[]>;
   unlock(epoch: number, group: AcceptGroup, shard: number, node: string): Promise<void>;
   /** Entries that no worker of the group has read, in order, at most `count` of each shard; waits for the first one up to `blockMs`. They are pending for `node` then. */
   read(

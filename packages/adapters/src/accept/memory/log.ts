@@ -6,6 +6,7 @@ import {
   type Opening,
   type SavedUpTo,
   type ShardEntry,
+  type WantedLocks,
 } from '@gapless/core';
 import { acceptAll, isOpen } from './accepting.ts';
 import { close, hold, intend, open, tailOf } from './conversations.ts';
@@ -103,11 +104,7 @@ export class MemoryAcceptLog implements AcceptLog {
     });
   }
 
-  async lock(
-    epoch: number,
-    group: AcceptGroup,
-    { shards, most, node, ttlMs }: { shards: readonly number[]; most: number; node: string; ttlMs: number },
-  ) {
+  async lock(epoch: number, group: AcceptGroup, { shards, most, node, ttlMs }: WantedLocks) {
     return this.#in(epoch, [], ({ locks }) => {
       const isFree = (shard: number) => {
         const held = locks.get(`${group}:${shard}`);

@@ -87,12 +87,12 @@ export class AcceptQueue {
     return taken;
   }
 
-  async #run(calls: readonly Waiting[], now: number): Promise<void> {
+  async #run(calls: readonly Waiting[], beganAt: number): Promise<void> {
     this.#underWay++;
     try {
       const requests = calls.length === 1 ? calls[0]!.requests : calls.flatMap((call) => call.requests);
       const outcomes = await this.#send(calls[0]!.epoch, requests);
-      this.#tripMs += NEWEST * (this.#clock.elapsed() - now - this.#tripMs);
+      this.#tripMs += NEWEST * (this.#clock.elapsed() - beganAt - this.#tripMs);
       let from = 0;
       for (const call of calls) call.resolve(outcomes.slice(from, (from += call.requests.length)));
     } catch (error) {

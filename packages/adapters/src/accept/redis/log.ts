@@ -1,4 +1,4 @@
-import type { AcceptGroup, AcceptLog, AcceptRequest, AcceptTail, Opening, SavedUpTo, ShardEntry } from '@gapless/core';
+import type { AcceptGroup, AcceptLog, AcceptRequest, AcceptTail, Opening, SavedUpTo, ShardEntry, WantedLocks } from '@gapless/core';
 import { type Clock, isUlid } from '@gapless/kit';
 import { identityOf, type Memory, OPENING_MS, shardHashOf } from '../rules.ts';
 import { acceptArgs, acceptOutcomes, fullOrAway } from './accept-call.ts';
@@ -99,11 +99,7 @@ export class RedisAcceptLog implements AcceptLog {
     return (await this.#state())?.shards ?? this.#settings.shards;
   }
 
-  async lock(
-    epoch: number,
-    group: AcceptGroup,
-    { shards, most, node, ttlMs }: { shards: readonly number[]; most: number; node: string; ttlMs: number },
-  ) {
+  async lock(epoch: number, group: AcceptGroup, { shards, most, node, ttlMs }: WantedLocks) {
     const args = [group, bytesOf(node), `${Math.ceil(ttlMs)}`, `${most}`, ...shards.map(String)];
     return (await this.#script('lock', epoch, args)) as number[];
   }
